@@ -1,0 +1,1 @@
+//! The embedded Kafka cluster and the simulated world around the producer.
