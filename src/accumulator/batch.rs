@@ -1,0 +1,79 @@
+//! One batch, from its first record to its completion.
+
+use crate::boundary::{BatchId, ConnId};
+use crate::error::DeliveryCause;
+use crate::slot::PartitionSlot;
+use crate::time::Instant;
+use crate::wire::record_batch::HEADER_BYTES;
+use bytes::Bytes;
+
+/// The batch that a partition is filling: the hot end of a batch.
+#[derive(Debug)]
+pub(crate) struct OpenBatch {
+    pub(crate) id: BatchId,
+    /// The records encoded so far; no header room.
+    pub(crate) body: Vec<u8>,
+    pub(crate) record_count: u32,
+    pub(crate) base_timestamp_ms: i64,
+    pub(crate) max_timestamp_ms: i64,
+}
+
+/// A batch that is not completed. Its tickets are `(id, 0..record_count)`.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) id: BatchId,
+    pub(crate) partition: PartitionSlot,
+    /// Its place in the order of opening over all partitions; flush and retries go by it.
+    pub(crate) ordinal: u64,
+    pub(crate) created: Instant,
+    /// Final once the batch is closed.
+    pub(crate) record_count: u32,
+    pub(crate) base_timestamp_ms: i64,
+    pub(crate) max_timestamp_ms: i64,
+    /// Bytes of `buffer_memory` it holds, but for those of its open body.
+    pub(crate) held_bytes: usize,
+    pub(crate) content: Content,
+    pub(crate) place: Place,
+    pub(crate) history: History,
+}
+
+/// Where the records' bytes are.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// In the partition's [`OpenBatch`].
+    Open,
+    /// Closed, as encoded.
+    Raw(Vec<u8>),
+    /// With the driver, being sealed.
+    Away,
+    /// Ready for the wire; every attempt sends exactly these bytes (invariant I2).
+    Sealed { header: [u8; HEADER_BYTES], body: Bytes },
+}
+
+/// Where the batch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Its partition fills it.
+    Open,
+    /// In its partition's queue.
+    Queued,
+    /// Drained into a request that waits for its seals.
+    Drained(ConnId),
+    /// In a request that was handed out.
+    InFlight(ConnId),
+}
+
+/// What happened to the batch so far.
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    /// Requests of which at least one byte left (invariant S12).
+    pub(crate) attempts: u32,
+    /// Whether the fate of an attempt is unknown. Never reset: a later refusal of a retry says
+    /// nothing of the earlier attempt (invariant S2).
+    pub(crate) is_unresolved: bool,
+    /// In backoff until then.
+    pub(crate) not_before: Instant,
+    pub(crate) last_failure: Option<DeliveryCause>,
+    /// Node id of the broker of the last attempt.
+    pub(crate) last_broker: Option<i32>,
+}

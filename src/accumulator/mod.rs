@@ -1,0 +1,353 @@
+//! The data plane: records become batches.
+//!
+//! Owns: the open batch of each partition, the table of batches, `buffer_memory`.
+//! Never: brokers, leaders, requests, retries. Invariants: **Memory** (S8); a record is encoded
+//! once; no batch exceeds `batch_size` unless it holds one record (S9).
+
+pub(crate) mod batch;
+pub(crate) mod links;
+pub(crate) mod memory;
+pub(crate) mod partitioner;
+pub(crate) mod seal;
+
+use crate::boundary::{BatchId, Ticket};
+use crate::config::Config;
+use crate::record::Record;
+use crate::slot::{BatchSlot, PartitionSlot};
+use crate::time::Instant;
+use crate::wire::record;
+use crate::wire::record_batch::HEADER_BYTES;
+use batch::{Batch, Content, History, OpenBatch, Place};
+use core::time::Duration;
+use links::Links;
+use memory::Memory;
+
+/// A body begins with this capacity and doubles, so that a thousand partitions with a few records
+/// each hold a thousand small buffers and not a thousand times `batch_size`.
+const BODY_BYTES_MIN: usize = 1_024;
+
+/// One place in the table of batches.
+#[derive(Debug)]
+struct Entry {
+    generation: u32,
+    batch: Option<Batch>,
+}
+
+/// Records on their way into batches.
+#[derive(Debug)]
+pub(crate) struct Accumulator {
+    /// Bytes a batch's body may have.
+    body_bytes_max: usize,
+    linger: Duration,
+    open: Vec<Option<OpenBatch>>,
+    entries: Vec<Entry>,
+    vacant: Vec<BatchSlot>,
+    next_ordinal: u64,
+    memory: Memory,
+    /// All batches in the order of their opening. The front expires first.
+    live: Links,
+    /// The partitions whose open batch lingers, in the order of their linger's end.
+    lingering: Links,
+    /// Batches that closed themselves in `append`; the caller queues them.
+    just_closed: Vec<(PartitionSlot, BatchSlot)>,
+}
+
+/// A record was not appended: so many bytes are needed and not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exhausted {
+    pub(crate) needed_bytes: usize,
+}
+
+impl Accumulator {
+    pub(crate) fn new(config: &Config) -> Self {
+        let batch_bytes_max = config.batch_size.min(config.max_request_size);
+        Self {
+            body_bytes_max: batch_bytes_max.saturating_sub(HEADER_BYTES),
+            linger: config.linger,
+            open: Vec::new(),
+            entries: Vec::new(),
+            vacant: Vec::new(),
+            next_ordinal: 0,
+            memory: Memory::new(config.buffer_memory),
+            live: Links::new(),
+            lingering: Links::new(),
+            just_closed: Vec::new(),
+        }
+    }
+
+    pub(crate) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    pub(crate) fn memory_mut(&mut self) -> &mut Memory {
+        &mut self.memory
+    }
+
+    /// Makes room for the open batch of `partition`.
+    pub(crate) fn add_partition(&mut self, partition: PartitionSlot) {
+        assert_eq!(partition.index(), self.open.len(), "partitions come in order");
+        self.open.push(None);
+    }
+
+    /// Encodes a record into the open batch of its partition. `body_bytes` is the most it can
+    /// need there. With `in_turn` false somebody waits for memory, so none is taken.
+    ///
+    /// This is the hot path: the common case encodes and returns.
+    #[inline]
+    pub(crate) fn append(
+        &mut self,
+        now: Instant,
+        partition: PartitionSlot,
+        record: &Record<'_>,
+        timestamp_ms: i64,
+        body_bytes: usize,
+        in_turn: bool,
+    ) -> Result<Ticket, Exhausted> {
+        let body_bytes_max = self.body_bytes_max;
+        if let Some(open) = &mut self.open[partition.index()] {
+            let filled = open.body.len() + body_bytes;
+            if filled <= open.body.capacity() && filled <= body_bytes_max {
+                let ticket = encode(open, record, timestamp_ms);
+                // A batch that could not take another such record is full.
+                if open.body.len() + body_bytes > body_bytes_max {
+                    self.close_into_list(partition);
+                }
+                return Ok(ticket);
+            }
+        }
+        self.append_slowly(now, partition, record, timestamp_ms, body_bytes, in_turn)
+    }
+
+    /// The cold rest of `append`: the open batch grows, or closes and a new one opens.
+    #[cold]
+    #[inline(never)]
+    fn append_slowly(
+        &mut self,
+        now: Instant,
+        partition: PartitionSlot,
+        record: &Record<'_>,
+        timestamp_ms: i64,
+        body_bytes: usize,
+        in_turn: bool,
+    ) -> Result<Ticket, Exhausted> {
+        if let Some(open) = &mut self.open[partition.index()] {
+            let filled = open.body.len() + body_bytes;
+            if filled <= self.body_bytes_max {
+                let wish = (open.body.capacity() * 2).min(self.body_bytes_max);
+                if !in_turn || !self.memory.grow(&mut open.body, filled, wish.max(filled)) {
+                    return Err(Exhausted { needed_bytes: body_bytes });
+                }
+            } else {
+                self.close_into_list(partition);
+            }
+        }
+        if self.open[partition.index()].is_none() {
+            let wish = BODY_BYTES_MIN.min(self.body_bytes_max).max(body_bytes);
+            let body = if in_turn { self.memory.take(body_bytes, wish) } else { None };
+            let Some(body) = body else {
+                return Err(Exhausted { needed_bytes: body_bytes });
+            };
+            self.open_batch(now, partition, timestamp_ms, body);
+        }
+        let open = self.open[partition.index()].as_mut().expect("opened above");
+        let ticket = encode(open, record, timestamp_ms);
+        if open.body.len() + body_bytes > self.body_bytes_max {
+            self.close_into_list(partition);
+        }
+        Ok(ticket)
+    }
+
+    fn open_batch(
+        &mut self,
+        now: Instant,
+        partition: PartitionSlot,
+        timestamp_ms: i64,
+        body: Vec<u8>,
+    ) {
+        let slot = self.vacant.pop().unwrap_or_else(|| {
+            self.entries.push(Entry { generation: 0, batch: None });
+            BatchSlot::at(self.entries.len() - 1)
+        });
+        let entry = &mut self.entries[slot.index()];
+        let id = BatchId { slot: slot.0, generation: entry.generation };
+        assert!(entry.batch.is_none(), "a vacant entry has no batch");
+        entry.batch = Some(Batch {
+            id,
+            partition,
+            ordinal: self.next_ordinal,
+            created: now,
+            record_count: 0,
+            base_timestamp_ms: timestamp_ms,
+            max_timestamp_ms: timestamp_ms,
+            held_bytes: 0,
+            content: Content::Open,
+            place: Place::Open,
+            history: History::default(),
+        });
+        self.next_ordinal += 1;
+        self.live.push_back(slot.0);
+        self.lingering.push_back(partition.0);
+        self.open[partition.index()] = Some(OpenBatch {
+            id,
+            body,
+            record_count: 0,
+            base_timestamp_ms: timestamp_ms,
+            max_timestamp_ms: timestamp_ms,
+        });
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn close_into_list(&mut self, partition: PartitionSlot) {
+        let slot = self.close(partition).expect("there is an open batch");
+        self.just_closed.push((partition, slot));
+    }
+
+    /// Closes the open batch of a partition: no record joins it any more.
+    pub(crate) fn close(&mut self, partition: PartitionSlot) -> Option<BatchSlot> {
+        let open = self.open[partition.index()].take()?;
+        self.lingering.remove(partition.0);
+        let slot = BatchSlot(open.id.slot);
+        let batch = self.batch_mut(slot);
+        assert_eq!(batch.id, open.id, "the open batch is the one in the table");
+        assert!(open.record_count > 0, "a batch opens with a record");
+        batch.record_count = open.record_count;
+        batch.base_timestamp_ms = open.base_timestamp_ms;
+        batch.max_timestamp_ms = open.max_timestamp_ms;
+        batch.held_bytes = open.body.capacity();
+        batch.content = Content::Raw(open.body);
+        batch.place = Place::Queued;
+        Some(slot)
+    }
+
+    /// The next batch that closed itself, with its partition.
+    pub(crate) fn pop_just_closed(&mut self) -> Option<(PartitionSlot, BatchSlot)> {
+        self.just_closed.pop()
+    }
+
+    pub(crate) fn has_just_closed(&self) -> bool {
+        !self.just_closed.is_empty()
+    }
+
+    pub(crate) fn has_open(&self, partition: PartitionSlot) -> bool {
+        self.open[partition.index()].is_some()
+    }
+
+    /// The batch that partition fills.
+    pub(crate) fn open_slot(&self, partition: PartitionSlot) -> Option<BatchSlot> {
+        self.open[partition.index()].as_ref().map(|open| BatchSlot(open.id.slot))
+    }
+
+    pub(crate) fn open_bytes(&self, partition: PartitionSlot) -> usize {
+        self.open[partition.index()].as_ref().map_or(0, |open| open.body.len())
+    }
+
+    /// The partition whose open batch has lingered longest, and when its linger ends.
+    pub(crate) fn first_lingering(&self) -> Option<(PartitionSlot, Instant)> {
+        let partition = PartitionSlot(self.lingering.front()?);
+        let open = self.open_slot(partition).expect("a lingering partition has an open batch");
+        Some((partition, self.batch(open).created + self.linger))
+    }
+
+    /// The open batch of this partition lingers no more.
+    pub(crate) fn end_linger(&mut self, partition: PartitionSlot) {
+        self.lingering.remove(partition.0);
+    }
+
+    /// The oldest batch that is not completed.
+    pub(crate) fn oldest(&self) -> Option<BatchSlot> {
+        self.live.front().map(BatchSlot)
+    }
+
+    /// All batches that are not completed, the oldest first.
+    pub(crate) fn live(&self) -> impl Iterator<Item = BatchSlot> + '_ {
+        self.live.iter().map(BatchSlot)
+    }
+
+    /// The ordinal of the next batch to open: every batch before it has a lower one.
+    pub(crate) fn next_ordinal(&self) -> u64 {
+        self.next_ordinal
+    }
+
+    pub(crate) fn batch(&self, slot: BatchSlot) -> &Batch {
+        self.entries[slot.index()].batch.as_ref().expect("the slot is taken")
+    }
+
+    pub(crate) fn batch_mut(&mut self, slot: BatchSlot) -> &mut Batch {
+        self.entries[slot.index()].batch.as_mut().expect("the slot is taken")
+    }
+
+    /// The slot of a batch, unless it was completed meanwhile.
+    pub(crate) fn find(&self, id: BatchId) -> Option<BatchSlot> {
+        let batch = self.entries.get(id.slot as usize)?.batch.as_ref()?;
+        (batch.id == id).then_some(BatchSlot(id.slot))
+    }
+
+    /// A batch came back sealed. Its memory is what its sealed body holds.
+    pub(crate) fn put_sealed(
+        &mut self,
+        slot: BatchSlot,
+        header: [u8; HEADER_BYTES],
+        body: bytes::Bytes,
+        spare: Option<Vec<u8>>,
+    ) {
+        let batch = self.batch_mut(slot);
+        assert!(matches!(batch.content, Content::Away), "only a batch that is away comes back");
+        let body_bytes = body.len();
+        batch.content = Content::Sealed { header, body };
+        if let Some(spare) = spare {
+            let excess = batch.held_bytes - body_bytes;
+            batch.held_bytes = body_bytes;
+            self.memory.release(excess);
+            self.memory.recycle(spare);
+        }
+    }
+
+    /// Forgets a batch and gives its memory back. Its tickets are completed by the caller.
+    pub(crate) fn finish(&mut self, slot: BatchSlot) -> Batch {
+        let partition = self.batch(slot).partition;
+        if self.open_slot(partition) == Some(slot) {
+            self.close(partition);
+        }
+        self.live.remove(slot.0);
+        let entry = &mut self.entries[slot.index()];
+        let mut batch = entry.batch.take().expect("the slot is taken");
+        entry.generation = entry.generation.wrapping_add(1);
+        self.vacant.push(slot);
+        self.memory.release(batch.held_bytes);
+        match core::mem::replace(&mut batch.content, Content::Away) {
+            Content::Raw(body) => self.memory.recycle(body),
+            // The transport may still hold the bytes; then they are freed when it lets go (S4).
+            Content::Sealed { body, .. } => {
+                if let Ok(body) = body.try_into_mut() {
+                    self.memory.recycle(Vec::from(body));
+                }
+            }
+            Content::Open | Content::Away => {}
+        }
+        batch
+    }
+
+    /// Checks what must always hold (invariant S8); O(batches).
+    pub(crate) fn check_invariants(&self, reserved_bytes: usize) {
+        let closed: usize = self.live().map(|slot| self.batch(slot).held_bytes).sum();
+        let open: usize = self.open.iter().flatten().map(|open| open.body.capacity()).sum();
+        assert_eq!(closed + open + reserved_bytes, self.memory.used_bytes(), "Memory: exact");
+        assert!(self.memory.used_bytes() <= self.memory.limit_bytes(), "Memory: within the limit");
+        assert!(self.just_closed.is_empty(), "closed batches are queued by who closed them");
+        for partition in self.lingering.iter() {
+            assert!(self.open[partition as usize].is_some(), "only open batches linger");
+        }
+    }
+}
+
+/// Appends a record that fits. Shared by both paths of `append`.
+#[inline]
+fn encode(open: &mut OpenBatch, record: &Record<'_>, timestamp_ms: i64) -> Ticket {
+    let index = open.record_count;
+    let delta = timestamp_ms - open.base_timestamp_ms;
+    record::encode(&mut open.body, index, delta, record.key, record.value, record.headers);
+    open.record_count = index + 1;
+    open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
+    Ticket { batch: open.id, index }
+}

@@ -1,0 +1,111 @@
+//! One socket, seen from inside.
+//!
+//! Owns: its phase, its stream in both directions, its unanswered requests.
+//! Never: batches (it knows them by name only), metadata. Invariants: S5 (whole frames, in order),
+//! S6 (answers in the order of the requests), S7a (at most `max_in_flight` unanswered requests).
+
+pub(crate) mod in_flight;
+pub(crate) mod phase;
+pub(crate) mod rx;
+pub(crate) mod tx;
+
+use crate::boundary::ConnId;
+use crate::slot::BrokerSlot;
+use crate::time::Instant;
+use crate::wire::Versions;
+use core::time::Duration;
+use in_flight::{Draft, InFlight, Request};
+use phase::Phase;
+use rx::Frames;
+use std::collections::VecDeque;
+use tx::Progress;
+
+/// A connection to a broker.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) id: ConnId,
+    pub(crate) broker: BrokerSlot,
+    pub(crate) phase: Phase,
+    pub(crate) frames: Frames,
+    pub(crate) progress: Progress,
+    /// Requests that an answer is owed to.
+    pub(crate) in_flight: InFlight,
+    /// Requests that no answer is owed to (acks=0), until they are written.
+    pub(crate) unanswered: VecDeque<Request>,
+    /// Produce requests whose batches are being sealed, in the order they will leave.
+    pub(crate) drafts: VecDeque<Draft>,
+    /// No new requests: it closes when it is idle.
+    pub(crate) is_retiring: bool,
+    next_correlation_id: i32,
+}
+
+impl Connection {
+    pub(crate) fn new(
+        id: ConnId,
+        broker: BrokerSlot,
+        give_up_at: Instant,
+        frame_bytes_max: usize,
+    ) -> Self {
+        Self {
+            id,
+            broker,
+            phase: Phase::Connecting { give_up_at },
+            frames: Frames::new(frame_bytes_max),
+            progress: Progress::default(),
+            in_flight: InFlight::default(),
+            unanswered: VecDeque::new(),
+            drafts: VecDeque::new(),
+            is_retiring: false,
+            next_correlation_id: 0,
+        }
+    }
+
+    /// The versions agreed on, once it is ready.
+    pub(crate) fn versions(&self) -> Option<Versions> {
+        match self.phase {
+            Phase::Ready(versions) => Some(versions),
+            Phase::Connecting { .. } | Phase::Negotiating { .. } => None,
+        }
+    }
+
+    /// The versions to use, if another request may go out now.
+    pub(crate) fn room(&self, max_in_flight: usize) -> Option<Versions> {
+        let requests = self.in_flight.len() + self.unanswered.len() + self.drafts.len();
+        self.versions().filter(|_| !self.is_retiring && requests < max_in_flight)
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight.len() + self.unanswered.len() + self.drafts.len() == 0
+    }
+
+    pub(crate) fn take_correlation_id(&mut self) -> i32 {
+        let id = self.next_correlation_id;
+        self.next_correlation_id = id.wrapping_add(1).max(0);
+        id
+    }
+
+    /// Whether this id was given to a request of this connection.
+    pub(crate) fn has_given(&self, correlation_id: i32) -> bool {
+        (0..self.next_correlation_id).contains(&correlation_id)
+    }
+
+    /// When the oldest unanswered request is given up. Time during which the broker throttles us
+    /// does not count (invariant L14).
+    pub(crate) fn request_deadline(
+        &self,
+        request_timeout: Duration,
+        throttled_until: Instant,
+    ) -> Option<Instant> {
+        let answered = self.in_flight.oldest().map(|request| request.sent_at);
+        let unanswered = self.unanswered.front().map(|request| request.sent_at);
+        let oldest = answered.into_iter().chain(unanswered).min()?;
+        Some(oldest.max(throttled_until) + request_timeout)
+    }
+
+    /// How many batches are under way here.
+    pub(crate) fn carried(&self) -> usize {
+        let requests = self.in_flight.iter().chain(&self.unanswered);
+        let sent: usize = requests.map(Request::carried).sum();
+        sent + self.drafts.iter().map(|draft| draft.carried.len()).sum::<usize>()
+    }
+}

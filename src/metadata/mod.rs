@@ -1,0 +1,255 @@
+//! Topics, partitions and who leads them.
+//!
+//! Owns: what brokers told of the topics the application named. Never: connections, batches.
+//! Invariant S15: leader epochs never go back within a topic id, and an erroneous, partial or empty
+//! answer deletes nothing.
+
+pub(crate) mod refresh;
+
+use crate::accumulator::partitioner;
+use crate::boundary::PartitionInfo;
+use crate::random;
+use crate::slot::{PartitionSlot, TopicSlot};
+use crate::wire::metadata as wire;
+use crate::wire::{ErrorCode, Uuid};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A topic the application named.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub(crate) name: Arc<str>,
+    pub(crate) id: Uuid,
+    /// By partition number; empty while unknown.
+    pub(crate) partitions: Vec<PartitionSlot>,
+    /// Numbers of the partitions that have a leader.
+    available: Vec<usize>,
+    /// Where records without a key go until that partition's batch is full.
+    sticky: Option<usize>,
+    /// The broker's last word about the topic, if it was an error.
+    pub(crate) error: Option<ErrorCode>,
+}
+
+/// A partition of such a topic.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) topic: TopicSlot,
+    pub(crate) index: i32,
+    /// Node id.
+    pub(crate) leader: Option<i32>,
+    /// −1 while unknown.
+    pub(crate) leader_epoch: i32,
+    replicas: Vec<i32>,
+    in_sync_replicas: Vec<i32>,
+}
+
+/// The view of the cluster's topics.
+#[derive(Debug)]
+pub(crate) struct Metadata {
+    topics: Vec<Topic>,
+    by_name: BTreeMap<Arc<str>, TopicSlot>,
+    /// The topic of the last look-up: the next one is mostly the same.
+    last: Option<TopicSlot>,
+    partitions: Vec<Partition>,
+}
+
+/// What an answer changed.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// Partitions whose leader is another one, or none, now.
+    pub(crate) leaders: Vec<PartitionSlot>,
+    /// Whether a topic or partition that was asked for is without a leader or in error.
+    pub(crate) is_incomplete: bool,
+}
+
+impl Metadata {
+    pub(crate) fn new() -> Self {
+        Self { topics: Vec::new(), by_name: BTreeMap::new(), last: None, partitions: Vec::new() }
+    }
+
+    /// The topic of this name, if the application named it before.
+    #[inline]
+    pub(crate) fn find(&mut self, name: &str) -> Option<TopicSlot> {
+        if let Some(last) = self.last
+            && &*self.topics[last.index()].name == name
+        {
+            return Some(last);
+        }
+        let found = self.by_name.get(name).copied();
+        self.last = found.or(self.last);
+        found
+    }
+
+    /// The topic of this name, from now on of interest.
+    pub(crate) fn intern(&mut self, name: &str) -> TopicSlot {
+        if let Some(slot) = self.find(name) {
+            return slot;
+        }
+        let (slot, name) = (TopicSlot::at(self.topics.len()), Arc::<str>::from(name));
+        self.topics.push(Topic {
+            name: Arc::clone(&name),
+            id: Uuid::ZERO,
+            partitions: Vec::new(),
+            available: Vec::new(),
+            sticky: None,
+            error: None,
+        });
+        self.by_name.insert(name, slot);
+        slot
+    }
+
+    pub(crate) fn topic(&self, slot: TopicSlot) -> &Topic {
+        &self.topics[slot.index()]
+    }
+
+    pub(crate) fn topics(&self) -> impl Iterator<Item = (TopicSlot, &Topic)> {
+        self.topics.iter().enumerate().map(|(index, topic)| (TopicSlot::at(index), topic))
+    }
+
+    pub(crate) fn partition(&self, slot: PartitionSlot) -> &Partition {
+        &self.partitions[slot.index()]
+    }
+
+    pub(crate) fn partition_count(&self) -> usize {
+        self.partitions.len()
+    }
+
+    /// The name of a partition's topic.
+    pub(crate) fn topic_of(&self, slot: PartitionSlot) -> &Topic {
+        self.topic(self.partition(slot).topic)
+    }
+
+    /// The partition of a record with this key; the topic is known.
+    #[inline]
+    pub(crate) fn partition_for_key(&self, topic: TopicSlot, key: &[u8]) -> PartitionSlot {
+        let partitions = &self.topics[topic.index()].partitions;
+        partitions[partitioner::for_key(key, partitions.len())]
+    }
+
+    /// The partition that records without a key stick to, if any.
+    #[inline]
+    pub(crate) fn sticky(&self, topic: TopicSlot) -> Option<PartitionSlot> {
+        let topic = &self.topics[topic.index()];
+        topic.sticky.map(|index| topic.partitions[index])
+    }
+
+    /// Draws another partition for records without a key: one with a leader if there is one.
+    pub(crate) fn draw_sticky(&mut self, topic: TopicSlot, rng: &mut ChaCha8Rng) -> PartitionSlot {
+        let topic = &mut self.topics[topic.index()];
+        let index = if topic.available.is_empty() {
+            random::below(rng, topic.partitions.len())
+        } else {
+            topic.available[random::below(rng, topic.available.len())]
+        };
+        topic.sticky = Some(index);
+        topic.partitions[index]
+    }
+
+    /// What is known of a topic's partitions, for the application.
+    pub(crate) fn infos(&self, topic: TopicSlot) -> Vec<PartitionInfo> {
+        let slots = &self.topic(topic).partitions;
+        slots
+            .iter()
+            .map(|slot| {
+                let partition = self.partition(*slot);
+                PartitionInfo {
+                    partition: partition.index,
+                    leader: partition.leader,
+                    replicas: partition.replicas.clone(),
+                    in_sync_replicas: partition.in_sync_replicas.clone(),
+                }
+            })
+            .collect()
+    }
+
+    /// Takes over an answer. Topics that nobody named are left out (invariant B7).
+    pub(crate) fn apply(&mut self, response: &wire::Response) -> Changes {
+        let mut changes = Changes::default();
+        let nodes: Vec<i32> = response.brokers.iter().map(|broker| broker.node_id).collect();
+        for told in &response.topics {
+            let Some(name) = told.name.as_deref() else { continue };
+            let Some(slot) = self.by_name.get(name).copied() else { continue };
+            let topic = &mut self.topics[slot.index()];
+            topic.error = (told.error != ErrorCode::NONE).then_some(told.error);
+            if topic.error.is_some() {
+                changes.is_incomplete = true;
+                continue;
+            }
+            let is_recreated = told.id != Uuid::ZERO && topic.id != told.id;
+            if told.id != Uuid::ZERO {
+                topic.id = told.id;
+            }
+            self.apply_partitions(slot, told, is_recreated, &nodes, &mut changes);
+        }
+        changes
+    }
+
+    fn apply_partitions(
+        &mut self,
+        slot: TopicSlot,
+        told: &wire::Topic,
+        is_recreated: bool,
+        nodes: &[i32],
+        changes: &mut Changes,
+    ) {
+        let topic = &mut self.topics[slot.index()];
+        // Numbers beyond both counts are absurd, and would make the table as large as they say.
+        let count_max = told.partitions.len().max(topic.partitions.len());
+        let greatest = told.partitions.iter().filter_map(|p| usize::try_from(p.index).ok());
+        let count = greatest.filter(|index| *index < count_max).max().map_or(0, |most| most + 1);
+        while topic.partitions.len() < count {
+            let index = i32::try_from(topic.partitions.len()).expect("count came from i32 numbers");
+            topic.partitions.push(PartitionSlot::at(self.partitions.len()));
+            self.partitions.push(Partition {
+                topic: slot,
+                index,
+                leader: None,
+                leader_epoch: -1,
+                replicas: Vec::new(),
+                in_sync_replicas: Vec::new(),
+            });
+        }
+        for partition in &told.partitions {
+            let index = usize::try_from(partition.index).unwrap_or(usize::MAX);
+            let Some(known) = topic.partitions.get(index).copied() else { continue };
+            if self.partitions[known.index()].apply(partition, is_recreated, nodes) {
+                changes.leaders.push(known);
+            }
+            changes.is_incomplete |= self.partitions[known.index()].leader.is_none();
+        }
+        let led = |index: &usize| {
+            self.partitions[topic.partitions[*index].index()].leader.is_some()
+        };
+        topic.available = (0..topic.partitions.len()).filter(led).collect();
+        if topic.sticky.is_some_and(|index| !topic.available.contains(&index)) {
+            topic.sticky = None;
+        }
+    }
+}
+
+impl Partition {
+    /// Takes over what an answer says; whether the leader is another one now.
+    fn apply(&mut self, told: &wire::Partition, is_recreated: bool, nodes: &[i32]) -> bool {
+        if is_recreated {
+            self.leader_epoch = -1;
+        }
+        let is_stale = told.leader_epoch >= 0 && told.leader_epoch < self.leader_epoch;
+        if is_stale {
+            return false;
+        }
+        // A leader that is not among the brokers is no leader (KAFKA-9261).
+        let leader = Some(told.leader).filter(|node| *node >= 0 && nodes.contains(node));
+        // "No leader" without a newer epoch is a broker that does not know better.
+        let is_uninformed =
+            leader.is_none() && told.error != ErrorCode::NONE && !is_recreated
+                && told.leader_epoch <= self.leader_epoch;
+        if is_uninformed {
+            return false;
+        }
+        self.leader_epoch = self.leader_epoch.max(told.leader_epoch);
+        self.replicas.clone_from(&told.replicas);
+        self.in_sync_replicas.clone_from(&told.in_sync_replicas);
+        core::mem::replace(&mut self.leader, leader) != leader
+    }
+}

@@ -1,0 +1,11 @@
+//! Draws from the core's one seeded generator.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::Rng;
+
+/// A number below `bound`, drawn evenly enough: the bias is below `bound` × 2⁻⁶⁴.
+pub(crate) fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
+    assert!(bound > 0, "nothing to choose from");
+    let product = u128::from(rng.next_u64()) * bound as u128;
+    usize::try_from(product >> 64).expect("less than the bound")
+}

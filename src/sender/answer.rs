@@ -1,0 +1,173 @@
+//! What became of an attempt, and what becomes of its batch: acked, sent again, or failed.
+
+use super::Sender;
+use super::verdict::{self, Trace, Verdict};
+use crate::boundary::{ConnId, Outcome};
+use crate::connection::in_flight::{Carried, Request, RequestKind};
+use crate::error::DeliveryCause;
+use crate::slot::{BatchSlot, BrokerSlot};
+use crate::trace::TraceEvent;
+use crate::wire::ErrorCode;
+use crate::wire::produce::{PartitionResult, Response, TopicRef};
+use core::time::Duration;
+use std::sync::Arc;
+
+impl Sender {
+    /// The answer to a produce request. What it says of partitions that were not asked about is
+    /// ignored; what it leaves out is unknown (invariant B3).
+    pub(super) fn on_produced(&mut self, conn: ConnId, carried: &[Carried], answer: Response) {
+        let slot = self.connections[&conn].broker;
+        let node = self.brokers[slot.index()].node;
+        let mut results = answer.partitions;
+        for carried in carried {
+            // Answers come mostly in the order of the request; the first of duplicates counts.
+            let found = results.iter().position(|result| self.is_about(result, *carried));
+            let result = found.map(|at| results.remove(at));
+            self.on_answered(*carried, node, result.as_ref());
+        }
+        self.throttle(slot, answer.throttle_time_ms);
+    }
+
+    fn is_about(&self, result: &PartitionResult, carried: Carried) -> bool {
+        let partition = self.metadata.partition(carried.partition);
+        result.index == partition.index
+            && match &result.topic {
+                TopicRef::Name(name) => **name == *self.metadata.topic(partition.topic).name,
+                TopicRef::Id(id) => *id == carried.topic_id,
+            }
+    }
+
+    fn on_answered(&mut self, carried: Carried, node: i32, result: Option<&PartitionResult>) {
+        self.lanes[carried.partition.index()].on_returned();
+        let Some(slot) = self.accumulator.find(carried.batch) else {
+            // It was completed meanwhile; a late answer changes nothing (S1, S6).
+            self.mark_ready(carried.partition);
+            return;
+        };
+        let history = &mut self.accumulator.batch_mut(slot).history;
+        history.attempts += 1;
+        history.last_broker = Some(node);
+        let Some(result) = result else {
+            history.is_unresolved = true;
+            let cause = DeliveryCause::Protocol("the answer leaves the partition out".into());
+            return self.retry_or_fail(slot, cause);
+        };
+        match verdict::verdict(result.error) {
+            Verdict::Acked => {
+                self.lanes[carried.partition.index()].on_acked();
+                self.ack(slot, result);
+                self.mark_ready(carried.partition);
+            }
+            Verdict::Retry { refresh, trace } => {
+                self.note_trace(slot, trace);
+                if refresh == verdict::Refresh::Metadata {
+                    self.refresh.want_all();
+                }
+                self.retry_or_fail(slot, refusal(result));
+            }
+            Verdict::Fail(trace) => {
+                self.note_trace(slot, trace);
+                self.requeue(slot);
+                self.fail(slot, refusal(result));
+            }
+        }
+    }
+
+    fn note_trace(&mut self, slot: BatchSlot, trace: Trace) {
+        let history = &mut self.accumulator.batch_mut(slot).history;
+        history.is_unresolved |= trace == Trace::Possible;
+    }
+
+    fn ack(&mut self, slot: BatchSlot, result: &PartitionResult) {
+        let is_duplicate = result.error == ErrorCode::DUPLICATE_SEQUENCE_NUMBER;
+        // A negative offset with no error is a lie we can see through (B8, B10).
+        let base_offset = if is_duplicate { -1 } else { result.base_offset.max(-1) };
+        let log_append_time_ms = result.log_append_time_ms.max(-1);
+        self.complete(slot, Outcome::Acked { base_offset, log_append_time_ms });
+    }
+
+    /// acks=0: a request is fully written, and that is all there is to know.
+    pub(super) fn on_written(&mut self, broker: BrokerSlot, request: Request) {
+        let RequestKind::Produce(carried) = request.kind else { return };
+        let node = self.brokers[broker.index()].node;
+        for carried in carried {
+            self.lanes[carried.partition.index()].on_returned();
+            if let Some(slot) = self.accumulator.find(carried.batch) {
+                let history = &mut self.accumulator.batch_mut(slot).history;
+                (history.attempts, history.last_broker) = (history.attempts + 1, Some(node));
+                self.complete(slot, Outcome::Acked { base_offset: -1, log_append_time_ms: -1 });
+            }
+            self.mark_ready(carried.partition);
+        }
+    }
+
+    /// The connection of an attempt is gone. Without a byte out it was none (S12).
+    pub(super) fn on_attempt_lost(
+        &mut self,
+        carried: Carried,
+        node: i32,
+        cause: &DeliveryCause,
+        has_left: bool,
+    ) {
+        self.lanes[carried.partition.index()].on_returned();
+        let Some(slot) = self.accumulator.find(carried.batch) else {
+            self.mark_ready(carried.partition);
+            return;
+        };
+        let history = &mut self.accumulator.batch_mut(slot).history;
+        history.last_failure = Some(cause.clone());
+        if !has_left {
+            return self.requeue(slot);
+        }
+        history.attempts += 1;
+        history.last_broker = Some(node);
+        history.is_unresolved = true;
+        self.retry_or_fail(slot, cause.clone());
+    }
+
+    /// Sends the batch again after a pause, if `retries` allows; else it fails.
+    fn retry_or_fail(&mut self, slot: BatchSlot, cause: DeliveryCause) {
+        self.requeue(slot);
+        let attempts = self.accumulator.batch(slot).history.attempts;
+        if attempts > self.config.retries {
+            return self.fail(slot, cause);
+        }
+        let not_before = self.now + self.retry.pause(attempts, &mut self.rng);
+        let batch = self.accumulator.batch_mut(slot);
+        batch.history.last_failure = Some(cause.clone());
+        batch.history.not_before = not_before;
+        let (partition, id) = (batch.partition, batch.id);
+        self.backing_off.insert((not_before, partition));
+        self.stats.retries += 1;
+        self.trace(|sender| TraceEvent::Retry {
+            topic: Arc::clone(&sender.metadata.topic_of(partition).name),
+            partition: sender.metadata.partition(partition).index,
+            batch: id,
+            cause,
+            not_before,
+        });
+    }
+
+    /// Back into the lane, in its place.
+    fn requeue(&mut self, slot: BatchSlot) {
+        let partition = self.accumulator.batch(slot).partition;
+        self.enqueue(partition, slot);
+    }
+
+    /// The broker asks for a pause (KIP-219). Absurd values are clamped (B8).
+    pub(super) fn throttle(&mut self, slot: BrokerSlot, throttle_time_ms: i32) {
+        let Ok(millis @ 1..) = u64::try_from(throttle_time_ms) else { return };
+        let until = self.now + Duration::from_millis(millis).min(self.config.delivery_timeout);
+        let broker = &mut self.brokers[slot.index()];
+        broker.throttled_until = broker.throttled_until.max(until);
+        let node = broker.node;
+        self.trace(|_| TraceEvent::Throttled { node, until });
+    }
+}
+
+/// The broker's refusal as a cause, in its own words if it sent some (KIP-467).
+fn refusal(result: &PartitionResult) -> DeliveryCause {
+    let of_record = result.record_errors.iter().find_map(|(_, words)| words.as_deref());
+    let words = result.error_message.as_deref().or(of_record);
+    DeliveryCause::Broker(result.error, words.map(Arc::from))
+}

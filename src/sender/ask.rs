@@ -1,0 +1,165 @@
+//! Metadata: whom to ask, and what the answer changes.
+
+use super::{Answered, Sender};
+use crate::boundary::ConnId;
+use crate::connection::in_flight::RequestKind;
+use crate::sender::broker::Broker;
+use crate::sender::lane::Lane;
+use crate::slot::{Asked, BrokerSlot, PartitionSlot};
+use crate::trace::TraceEvent;
+use crate::wire::{RequestHead, metadata as wire};
+
+/// Where a metadata request can go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Oracle {
+    /// To this connection, now.
+    Ask(ConnId),
+    /// This broker can be connected to, at its `retry_at`.
+    Connect(BrokerSlot),
+    /// Something is under way that will free a connection, or fail.
+    Wait,
+}
+
+impl Sender {
+    /// Asks for metadata if it is time.
+    pub(super) fn ask_metadata(&mut self) {
+        if !self.refresh.is_due(self.now) {
+            return;
+        }
+        match self.oracle() {
+            Oracle::Ask(conn) => self.send_metadata_request(conn),
+            Oracle::Connect(slot) => {
+                if self.brokers[slot.index()].retry_at <= self.now {
+                    self.connect(slot);
+                }
+            }
+            Oracle::Wait => {}
+        }
+    }
+
+    /// Whom to ask: the least loaded connection there is; else the broker that failed least.
+    pub(super) fn oracle(&self) -> Oracle {
+        let limit = self.rules.max_in_flight;
+        let open = self.connections.values();
+        let with_room = open.clone().filter(|connection| {
+            let broker = &self.brokers[connection.broker.index()];
+            connection.room(limit).is_some() && broker.throttled_until <= self.now
+        });
+        if let Some(connection) = with_room.min_by_key(|connection| connection.in_flight.len()) {
+            return Oracle::Ask(connection.id);
+        }
+        if open.clone().any(|connection| !connection.is_retiring) {
+            return Oracle::Wait;
+        }
+        let has_brokers = self.brokers.iter().any(|b| !b.is_bootstrap() && b.is_current);
+        let candidates = self.brokers.iter().enumerate().filter(|(_, broker)| {
+            broker.is_current && broker.conn.is_none()
+        });
+        // Bootstrap servers come last as long as a broker of the cluster never failed.
+        let rank = |(_, broker): &(usize, &Broker)| {
+            (broker.failures, broker.retry_at, has_brokers && broker.is_bootstrap())
+        };
+        match candidates.min_by_key(rank) {
+            Some((index, _)) => Oracle::Connect(BrokerSlot::at(index)),
+            None => Oracle::Wait,
+        }
+    }
+
+    fn send_metadata_request(&mut self, conn: ConnId) {
+        let asked = self.refresh.on_asked(self.now);
+        let connection = self.connections.get_mut(&conn).expect("asked on a live connection");
+        let version = connection.versions().expect("it has room, so it is ready").metadata;
+        let correlation_id = connection.take_correlation_id();
+        let names: Vec<&str> = match &asked {
+            Asked::All => self.metadata.topics().map(|(_, topic)| &*topic.name).collect(),
+            Asked::Topics(topics) => {
+                topics.iter().map(|slot| &*self.metadata.topic(*slot).name).collect()
+            }
+        };
+        let head = RequestHead { correlation_id, client_id: Some(&self.config.client_id) };
+        let allow_auto_create = self.config.allow_auto_create_topics;
+        let frame = wire::encode_request(version, &head, Some(&names), allow_auto_create);
+        self.stats.metadata_requests += 1;
+        self.emit(conn, correlation_id, version, RequestKind::Metadata(asked), vec![frame]);
+    }
+
+    /// An answer about the cluster.
+    pub(super) fn on_metadata(&mut self, conn: ConnId, answer: &wire::Response) {
+        let slot = self.connections[&conn].broker;
+        self.learn_brokers(&answer.brokers);
+        let changes = self.metadata.apply(answer);
+        for index in self.lanes.len()..self.metadata.partition_count() {
+            self.lanes.push(Lane::default());
+            self.accumulator.add_partition(PartitionSlot::at(index));
+        }
+        for partition in &changes.leaders {
+            self.on_new_leader(*partition);
+        }
+        for partition in core::mem::take(&mut self.leaderless) {
+            self.mark_ready(partition);
+        }
+        let has_leaderless = !self.leaderless.is_empty();
+        let is_incomplete = changes.is_incomplete || has_leaderless;
+        self.answered = Some(Answered { is_incomplete });
+        self.throttle(slot, answer.throttle_time_ms);
+    }
+
+    fn on_new_leader(&mut self, partition: PartitionSlot) {
+        self.unmark(partition);
+        self.lanes[partition.index()].on_new_leader();
+        self.mark_ready(partition);
+        self.trace(|sender| {
+            let told = sender.metadata.partition(partition);
+            TraceEvent::LeaderChanged {
+                topic: sender.metadata.topic_of(partition).name.clone(),
+                partition: told.index,
+                leader: told.leader,
+                epoch: told.leader_epoch,
+            }
+        });
+    }
+
+    /// Takes over the list of brokers. An empty one says nothing (S15).
+    fn learn_brokers(&mut self, told: &[wire::Broker]) {
+        if told.is_empty() {
+            return;
+        }
+        for broker in self.brokers.iter_mut().filter(|broker| !broker.is_bootstrap()) {
+            broker.is_current = false;
+        }
+        for told in told.iter().filter(|told| told.node_id >= 0) {
+            let Ok(port) = u16::try_from(told.port) else { continue };
+            let known = self.by_node.get(&told.node_id).copied();
+            let slot = known.unwrap_or_else(|| {
+                let slot = BrokerSlot::at(self.brokers.len());
+                self.brokers.push(Broker::new(told.node_id, told.host.as_str().into(), port));
+                self.by_node.insert(told.node_id, slot);
+                slot
+            });
+            let broker = &mut self.brokers[slot.index()];
+            broker.is_current = true;
+            if *broker.host != *told.host || broker.port != port {
+                // The same id at another address: what is there is somebody else (L12).
+                (broker.host, broker.port) = (told.host.as_str().into(), port);
+                (broker.failures, broker.retry_at) = (0, self.now);
+                self.retire(slot);
+            }
+        }
+        // Bootstrap servers have served: the cluster's own names are known now.
+        for index in 0..self.brokers.len() {
+            let broker = &self.brokers[index];
+            if broker.is_bootstrap() || !broker.is_current {
+                self.retire(BrokerSlot::at(index));
+            }
+        }
+    }
+
+    /// No new requests on the broker's connection; it closes when it owes nothing.
+    fn retire(&mut self, slot: BrokerSlot) {
+        if let Some(conn) = self.brokers[slot.index()].conn
+            && let Some(connection) = self.connections.get_mut(&conn)
+        {
+            connection.is_retiring = true;
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! A broker, or a bootstrap server, as a place to send to.
+//!
+//! Owns: its address, its one connection's id, when it may be connected to and sent to, and the
+//! ring of partitions that have something for it.
+
+use crate::boundary::ConnId;
+use crate::slot::PartitionSlot;
+use crate::time::Instant;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// Somebody to connect to.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    /// Its id in the cluster; bootstrap servers count down from −1.
+    pub(crate) node: i32,
+    pub(crate) host: Arc<str>,
+    pub(crate) port: u16,
+    /// Whether the cluster's newest answer names it; always so for a bootstrap server.
+    pub(crate) is_current: bool,
+    pub(crate) conn: Option<ConnId>,
+    /// Connections that failed in a row; negotiated ones reset it, mere TCP does not (L8).
+    pub(crate) failures: u32,
+    /// Not connected to before.
+    pub(crate) retry_at: Instant,
+    /// What the last connection ended with; for errors.
+    pub(crate) last_failure: Option<Arc<str>>,
+    /// No request before (KIP-219).
+    pub(crate) throttled_until: Instant,
+    /// Partitions with something to send, each at most once, served in turn (L10).
+    pub(crate) ring: VecDeque<PartitionSlot>,
+}
+
+impl Broker {
+    pub(crate) fn new(node: i32, host: Arc<str>, port: u16) -> Self {
+        Self {
+            node,
+            host,
+            port,
+            is_current: true,
+            conn: None,
+            failures: 0,
+            retry_at: Instant::ZERO,
+            last_failure: None,
+            throttled_until: Instant::ZERO,
+            ring: VecDeque::new(),
+        }
+    }
+
+    pub(crate) fn is_bootstrap(&self) -> bool {
+        self.node < 0
+    }
+
+    /// `host:port` for people.
+    pub(crate) fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! From lanes to requests: what is ready leaves, in turn, as much as fits.
+
+use super::Sender;
+use crate::accumulator::batch::{Content, Place};
+use crate::accumulator::seal::SealJob;
+use crate::boundary::{ConnId, Output};
+use crate::connection::in_flight::{Carried, Draft, RequestKind};
+use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
+use crate::wire::record_batch::{HEADER_BYTES, Stamp};
+use crate::wire::{RequestHead, produce};
+use bytes::Bytes;
+
+/// The most a produce request needs besides names, client id and batches: length, header, acks,
+/// timeout, counts and tags, rounded up.
+const REQUEST_OVERHEAD_BYTES: usize = 64;
+/// The same for a topic with its one partition: lengths, id, counts, index and tags.
+const PARTITION_OVERHEAD_BYTES: usize = 40;
+
+impl Sender {
+    /// Sends what can be sent, broker by broker.
+    pub(super) fn drain(&mut self) {
+        for index in 0..self.brokers.len() {
+            self.drain_to(BrokerSlot::at(index));
+        }
+    }
+
+    fn drain_to(&mut self, slot: BrokerSlot) {
+        let broker = &self.brokers[slot.index()];
+        if broker.ring.is_empty() {
+            return;
+        }
+        let Some(conn) = broker.conn else {
+            if broker.retry_at <= self.now {
+                self.connect(slot);
+            }
+            return;
+        };
+        while self.has_room(conn) {
+            let carried = self.pick(slot, conn);
+            if carried.is_empty() {
+                return;
+            }
+            self.draft(conn, carried);
+        }
+    }
+
+    /// Whether a produce request may go out on this connection now.
+    pub(super) fn has_room(&self, conn: ConnId) -> bool {
+        let connection = &self.connections[&conn];
+        let is_throttled = self.brokers[connection.broker.index()].throttled_until > self.now;
+        !is_throttled && connection.room(self.rules.max_in_flight).is_some()
+    }
+
+    /// Takes one batch of each lane in the ring, as far as they fit into one request.
+    fn pick(&mut self, broker: BrokerSlot, conn: ConnId) -> Vec<Carried> {
+        let mut picked = Vec::new();
+        let mut bytes = REQUEST_OVERHEAD_BYTES + self.config.client_id.len();
+        for _ in 0..self.brokers[broker.index()].ring.len() {
+            let Some(partition) = self.brokers[broker.index()].ring.pop_front() else { break };
+            let lane = &mut self.lanes[partition.index()];
+            lane.ring = None;
+            let Some(body_bytes) = self.next_bytes(partition, conn) else { continue };
+            let topic = self.metadata.topic_of(partition);
+            let overhead = HEADER_BYTES + PARTITION_OVERHEAD_BYTES + topic.name.len();
+            if !picked.is_empty() && bytes + overhead + body_bytes > self.config.max_request_size {
+                let lane = &mut self.lanes[partition.index()];
+                lane.ring = Some(broker);
+                self.brokers[broker.index()].ring.push_front(partition);
+                break;
+            }
+            bytes += overhead + body_bytes;
+            let topic_id = topic.id;
+            let slot = self.take_next(partition, conn);
+            let batch = self.accumulator.batch(slot).id;
+            picked.push(Carried { batch, partition, topic_id });
+            self.mark_ready(partition);
+        }
+        picked
+    }
+
+    /// The size of the body that the lane would send next, if it may send.
+    fn next_bytes(&self, partition: PartitionSlot, conn: ConnId) -> Option<usize> {
+        let lane = &self.lanes[partition.index()];
+        let Some(slot) = lane.queue.front() else {
+            let may_send = lane.is_open_due && lane.may_send(conn, false, self.rules);
+            return may_send.then(|| self.accumulator.open_bytes(partition));
+        };
+        let batch = self.accumulator.batch(*slot);
+        let body_bytes = match &batch.content {
+            Content::Raw(body) => body.len(),
+            Content::Sealed { body, .. } => body.len(),
+            // It comes back to the ring when it comes back sealed.
+            Content::Away => return None,
+            Content::Open => unreachable!("what is queued is closed"),
+        };
+        let is_retry = batch.history.attempts > 0;
+        let may_send =
+            batch.history.not_before <= self.now && lane.may_send(conn, is_retry, self.rules);
+        may_send.then_some(body_bytes)
+    }
+
+    /// Takes the lane's next batch; an open one closes now, so that it could grow until now.
+    fn take_next(&mut self, partition: PartitionSlot, conn: ConnId) -> BatchSlot {
+        let lane = &mut self.lanes[partition.index()];
+        let slot = lane.queue.pop_front().unwrap_or_else(|| {
+            lane.is_open_due = false;
+            self.accumulator.close(partition).expect("a due lane has an open batch")
+        });
+        let batch = self.accumulator.batch_mut(slot);
+        batch.place = Place::Drained(conn);
+        let is_retry = batch.history.attempts > 0;
+        self.lanes[partition.index()].on_drained(conn, is_retry);
+        slot
+    }
+
+    /// Begins a request: asks for the seals it lacks, and sends it when there are none.
+    fn draft(&mut self, conn: ConnId, mut carried: Vec<Carried>) {
+        carried.sort_by_key(|carried| {
+            let partition = self.metadata.partition(carried.partition);
+            (partition.topic, partition.index)
+        });
+        let mut unsealed = 0;
+        for carried in &carried {
+            let slot = self.accumulator.find(carried.batch).expect("picked just now");
+            let batch = self.accumulator.batch_mut(slot);
+            if !matches!(batch.content, Content::Raw(_)) {
+                continue;
+            }
+            let Content::Raw(raw) = core::mem::replace(&mut batch.content, Content::Away) else {
+                unreachable!("looked at");
+            };
+            unsealed += 1;
+            let stamp = Stamp {
+                codec: self.config.compression,
+                record_count: batch.record_count,
+                base_timestamp: batch.base_timestamp_ms,
+                max_timestamp: batch.max_timestamp_ms,
+                producer_id: -1,
+                producer_epoch: -1,
+                base_sequence: -1,
+                is_transactional: false,
+            };
+            let level = self.config.compression_level;
+            let job = SealJob { batch: carried.batch, raw, level, stamp };
+            self.outputs.push_back(Output::Seal(job));
+        }
+        let connection = self.connections.get_mut(&conn).expect("drained to a live connection");
+        connection.drafts.push_back(Draft { carried, unsealed });
+        self.emit_drafts(conn);
+    }
+
+    /// Sends the drafts that lack no seal, in order: the first that does holds up the rest, or
+    /// batches of a partition would overtake each other.
+    pub(super) fn emit_drafts(&mut self, conn: ConnId) {
+        while let Some(connection) = self.connections.get_mut(&conn) {
+            if connection.drafts.front().is_none_or(|draft| draft.unsealed > 0) {
+                return;
+            }
+            let draft = connection.drafts.pop_front().expect("looked at");
+            self.send_produce_request(conn, draft.carried);
+        }
+    }
+
+    fn send_produce_request(&mut self, conn: ConnId, mut carried: Vec<Carried>) {
+        // A batch that expired meanwhile stays behind: it was never sent.
+        carried.retain(|carried| {
+            let is_live = self.accumulator.find(carried.batch).is_some();
+            if !is_live {
+                self.lanes[carried.partition.index()].on_returned();
+            }
+            is_live
+        });
+        if carried.is_empty() {
+            return;
+        }
+        let connection = self.connections.get_mut(&conn).expect("drafted on a live connection");
+        let version = connection.versions().expect("drafted on a ready connection").produce;
+        let correlation_id = connection.take_correlation_id();
+        let chunks = self.encode_produce_request(version, correlation_id, &carried);
+        for carried in &carried {
+            let slot = self.accumulator.find(carried.batch).expect("retained");
+            let batch = self.accumulator.batch_mut(slot);
+            batch.place = Place::InFlight(conn);
+            self.stats.batches += 1;
+            self.stats.batch_records += u64::from(batch.record_count);
+        }
+        self.stats.produce_requests += 1;
+        self.emit(conn, correlation_id, version, RequestKind::Produce(carried), chunks);
+    }
+
+    fn encode_produce_request(
+        &self,
+        version: i16,
+        correlation_id: i32,
+        carried: &[Carried],
+    ) -> Vec<Bytes> {
+        let mut partitions = Vec::with_capacity(carried.len());
+        for carried in carried {
+            let slot = self.accumulator.find(carried.batch).expect("retained");
+            let Content::Sealed { header, body } = &self.accumulator.batch(slot).content else {
+                unreachable!("a draft without unsealed batches has sealed ones only");
+            };
+            let index = self.metadata.partition(carried.partition).index;
+            partitions.push(produce::Partition { index, header: *header, body: body.clone() });
+        }
+        let same_topic = |a: &Carried, b: &Carried| {
+            self.metadata.partition(a.partition).topic == self.metadata.partition(b.partition).topic
+        };
+        let mut rest = partitions.as_slice();
+        let mut topics = Vec::new();
+        for group in carried.chunk_by(same_topic) {
+            let (these, others) = rest.split_at(group.len());
+            rest = others;
+            let name = &*self.metadata.topic_of(group[0].partition).name;
+            topics.push(produce::Topic { name, id: group[0].topic_id, partitions: these });
+        }
+        let timeout_ms = self.config.request_timeout.as_millis();
+        let request = produce::Request {
+            transactional_id: None,
+            acks: self.config.acks.code(),
+            timeout_ms: i32::try_from(timeout_ms).unwrap_or(i32::MAX),
+            topics: &topics,
+        };
+        let head = RequestHead { correlation_id, client_id: Some(&self.config.client_id) };
+        let mut chunks = Vec::with_capacity(2 * carried.len() + 1);
+        produce::encode_request(version, &head, &request, &mut chunks);
+        chunks
+    }
+
+}

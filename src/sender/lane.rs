@@ -1,0 +1,133 @@
+//! One partition's way out: what waits, what is under way, and whether the next may go.
+//!
+//! Owns: the order of the partition's closed batches (invariant **Order**, I7).
+//! Never: which connection; it only remembers the one its batches are on.
+
+use crate::boundary::ConnId;
+use crate::slot::{BatchSlot, BrokerSlot};
+use std::collections::VecDeque;
+
+/// The lane of a partition.
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    /// Closed batches in the order of their opening; one that is sent again comes back to its
+    /// place.
+    pub(crate) queue: VecDeque<BatchSlot>,
+    /// Whether the open batch may leave: it lingered, or something presses.
+    pub(crate) is_open_due: bool,
+    /// Batches in drafts and requests, those completed meanwhile included.
+    in_flight: usize,
+    /// The connection of those.
+    conn: Option<ConnId>,
+    /// Whether one of those is sent again.
+    is_retrying: bool,
+    /// Whether the present leader has acknowledged a batch.
+    is_proven: bool,
+    /// The ring this lane is in.
+    pub(crate) ring: Option<BrokerSlot>,
+}
+
+/// The rules of a producer that bear on order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    pub(crate) max_in_flight: usize,
+    /// acks=0: there are no answers to wait for.
+    pub(crate) is_unanswered: bool,
+}
+
+impl Lane {
+    /// Whether the next batch may go out on `conn`. `is_retry` tells whether it was sent before.
+    ///
+    /// All batches of a partition are on one connection (S7b). A batch that is sent again travels
+    /// alone (S7d): whatever is sent beside it might overtake it. The first batch at a leader
+    /// travels alone until it is acknowledged (S7e): a leader that does not know the partition yet
+    /// would refuse it and take the next.
+    pub(crate) fn may_send(&self, conn: ConnId, is_retry: bool, rules: Rules) -> bool {
+        if self.in_flight == 0 {
+            return true;
+        }
+        self.conn == Some(conn)
+            && !is_retry
+            && !self.is_retrying
+            && (self.is_proven || rules.is_unanswered)
+            && self.in_flight < rules.max_in_flight
+    }
+
+    pub(crate) fn on_drained(&mut self, conn: ConnId, is_retry: bool) {
+        assert!(self.in_flight == 0 || self.conn == Some(conn), "one connection at a time (S7b)");
+        self.in_flight += 1;
+        self.conn = Some(conn);
+        self.is_retrying |= is_retry;
+    }
+
+    /// A batch is no longer under way, whatever became of it.
+    pub(crate) fn on_returned(&mut self) {
+        assert!(self.in_flight > 0, "what returns was under way (S7a)");
+        self.in_flight -= 1;
+        if self.in_flight == 0 {
+            self.conn = None;
+            self.is_retrying = false;
+        }
+    }
+
+    pub(crate) fn on_acked(&mut self) {
+        self.is_proven = true;
+    }
+
+    pub(crate) fn on_new_leader(&mut self) {
+        self.is_proven = false;
+    }
+
+    pub(crate) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: Rules = Rules { max_in_flight: 5, is_unanswered: false };
+    const HERE: ConnId = ConnId(1);
+    const THERE: ConnId = ConnId(2);
+
+    #[test]
+    fn a_new_leader_gets_one_batch_until_it_acknowledges() {
+        let mut lane = Lane::default();
+        assert!(lane.may_send(HERE, false, RULES));
+        lane.on_drained(HERE, false);
+        assert!(!lane.may_send(HERE, false, RULES));
+        assert!(lane.may_send(HERE, false, Rules { is_unanswered: true, ..RULES }));
+        lane.on_acked();
+        assert!(lane.may_send(HERE, false, RULES));
+        for _ in 1..5 {
+            lane.on_drained(HERE, false);
+        }
+        assert!(!lane.may_send(HERE, false, RULES), "five are under way");
+        lane.on_returned();
+        lane.on_new_leader();
+        assert!(!lane.may_send(HERE, false, RULES));
+    }
+
+    #[test]
+    fn nothing_goes_elsewhere_while_something_is_under_way() {
+        let mut lane = Lane::default();
+        lane.on_acked();
+        lane.on_drained(HERE, false);
+        assert!(!lane.may_send(THERE, false, RULES));
+        lane.on_returned();
+        assert!(lane.may_send(THERE, false, RULES));
+    }
+
+    #[test]
+    fn a_batch_that_is_sent_again_travels_alone() {
+        let mut lane = Lane::default();
+        lane.on_acked();
+        lane.on_drained(HERE, false);
+        assert!(!lane.may_send(HERE, true, RULES));
+        lane.on_returned();
+        assert!(lane.may_send(HERE, true, RULES));
+        lane.on_drained(HERE, true);
+        assert!(!lane.may_send(HERE, false, RULES));
+    }
+}

@@ -1,0 +1,295 @@
+//! Connections: made, negotiated, read from, lost.
+
+use super::Sender;
+use crate::accumulator::seal::SealedJob;
+use crate::boundary::{ConnId, Input, Output};
+use crate::connection::Connection;
+use crate::connection::in_flight::{Request, RequestKind};
+use crate::connection::phase::{self, Phase, PhaseEvent, Step};
+use crate::error::DeliveryCause;
+use crate::slot::BrokerSlot;
+use crate::trace::TraceEvent;
+use crate::wire::{self, ApiKey, ErrorCode, RequestHead, Versions, api_versions};
+use core::fmt;
+
+/// The name and version that brokers see (KIP-511).
+const SOFTWARE_NAME: &str = "titorelli";
+const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// How a connection ended: it decides which bytes may have left (invariant S2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// The driver said so; what it did not report as sent never left.
+    Closed,
+    /// We say so; what the driver fetched may leave until it obeys.
+    Dropped,
+}
+
+impl Sender {
+    /// Notes a fact.
+    pub(crate) fn handle_input(&mut self, input: Input<'_>) {
+        self.has_facts = true;
+        match input {
+            Input::Connected(conn) => self.on_connected(conn),
+            Input::Received(conn, bytes) => self.on_received(conn, bytes),
+            Input::Sent(conn, bytes) => self.on_sent(conn, bytes),
+            Input::Closed(conn, cause) => {
+                self.lose(conn, &DeliveryCause::Disconnected(cause), Ending::Closed);
+            }
+            Input::Sealed(job) => self.on_sealed(job),
+        }
+    }
+
+    /// Begins a connection.
+    pub(super) fn connect(&mut self, slot: BrokerSlot) {
+        let broker = &mut self.brokers[slot.index()];
+        assert!(broker.conn.is_none(), "one connection per broker");
+        let conn = ConnId(self.next_conn);
+        self.next_conn += 1;
+        broker.conn = Some(conn);
+        let (host, port) = (broker.host.clone(), broker.port);
+        let give_up_at = self.now + self.config.socket_connection_setup_timeout;
+        let frame_bytes_max = self.config.receive_message_max_bytes;
+        let connection = Connection::new(conn, slot, give_up_at, frame_bytes_max);
+        self.connections.insert(conn, connection);
+        self.stats.connects += 1;
+        self.outputs.push_back(Output::Connect { conn, host, port });
+    }
+
+    fn on_connected(&mut self, conn: ConnId) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        if let Phase::Connecting { give_up_at } = connection.phase {
+            assert_eq!(phase::step(connection.phase.kind(), PhaseEvent::Connected), Step::AskVersions);
+            connection.phase = Phase::Negotiating { give_up_at };
+            self.ask_versions(conn, ApiKey::ApiVersions.supported().max);
+        }
+    }
+
+    fn ask_versions(&mut self, conn: ConnId, version: i16) {
+        let connection = self.connections.get_mut(&conn).expect("asked for a live connection");
+        let correlation_id = connection.take_correlation_id();
+        let head = RequestHead { correlation_id, client_id: Some(&self.config.client_id) };
+        let frame = api_versions::encode_request(version, &head, SOFTWARE_NAME, SOFTWARE_VERSION);
+        self.emit(conn, correlation_id, version, RequestKind::ApiVersions, vec![frame]);
+    }
+
+    /// Queues a request for writing and remembers how to read its answer.
+    pub(super) fn emit(
+        &mut self,
+        conn: ConnId,
+        correlation_id: i32,
+        version: i16,
+        kind: RequestKind,
+        chunks: Vec<bytes::Bytes>,
+    ) {
+        let is_unanswered = self.rules.is_unanswered && matches!(kind, RequestKind::Produce(_));
+        let connection = self.connections.get_mut(&conn).expect("emitted on a live connection");
+        let begins_at = connection.progress.emitted();
+        for bytes in chunks {
+            connection.progress.on_emitted(bytes.len());
+            self.outputs.push_back(Output::Transmit { conn, bytes });
+        }
+        let ends_at = connection.progress.emitted();
+        let sent_at = self.now;
+        let request = Request { correlation_id, sent_at, begins_at, ends_at, version, kind };
+        if is_unanswered {
+            connection.unanswered.push_back(request);
+        } else {
+            connection.in_flight.push(request);
+        }
+        self.stats.requests += 1;
+        self.stats.request_bytes += ends_at - begins_at;
+    }
+
+    fn on_sent(&mut self, conn: ConnId, bytes: usize) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        connection.progress.on_sent(bytes);
+        let sent = connection.progress.sent();
+        while connection.unanswered.front().is_some_and(|request| request.ends_at <= sent) {
+            let request = connection.unanswered.pop_front().expect("looked at");
+            let broker = connection.broker;
+            self.on_written(broker, request);
+            match self.connections.get_mut(&conn) {
+                Some(live) => connection = live,
+                None => return,
+            }
+        }
+    }
+
+    fn on_received(&mut self, conn: ConnId, mut bytes: &[u8]) {
+        // A frame may end its connection: then the rest of the bytes is nobody's.
+        while let Some(connection) = self.connections.get_mut(&conn) {
+            match connection.frames.next(&mut bytes) {
+                Ok(Some(frame)) => self.on_frame(conn, &frame),
+                Ok(None) => return,
+                Err(error) => self.on_nonsense(conn, &error),
+            }
+        }
+    }
+
+    /// An answer: it belongs to the oldest request or the connection is broken (S6).
+    fn on_frame(&mut self, conn: ConnId, frame: &[u8]) {
+        let correlation_id = match wire::correlation_id(frame) {
+            Ok(correlation_id) => correlation_id,
+            Err(error) => return self.on_nonsense(conn, &error),
+        };
+        let connection = self.connections.get_mut(&conn).expect("the frame's connection");
+        let Some(oldest) = connection.in_flight.oldest() else {
+            return self.on_unasked(conn, correlation_id);
+        };
+        if oldest.correlation_id != correlation_id {
+            return self.on_unasked(conn, correlation_id);
+        }
+        let version = oldest.version;
+        match &oldest.kind {
+            RequestKind::ApiVersions => match api_versions::decode_response(version, frame) {
+                Ok(answer) => {
+                    connection.in_flight.pop_answered(correlation_id);
+                    self.on_versions(conn, version, &answer);
+                }
+                Err(error) => self.on_nonsense(conn, &error),
+            },
+            RequestKind::Metadata(_) => match wire::metadata::decode_response(version, frame) {
+                Ok(answer) => {
+                    connection.in_flight.pop_answered(correlation_id);
+                    self.on_metadata(conn, &answer);
+                }
+                Err(error) => self.on_nonsense(conn, &error),
+            },
+            RequestKind::Produce(_) => match wire::produce::decode_response(version, frame) {
+                Ok(answer) => {
+                    if let Some(request) = connection.in_flight.pop_answered(correlation_id)
+                        && let RequestKind::Produce(carried) = request.kind
+                    {
+                        self.on_produced(conn, &carried, answer);
+                    }
+                }
+                Err(error) => self.on_nonsense(conn, &error),
+            },
+        }
+    }
+
+    /// Some brokers answer acks=0: such answers are read and ignored. Any other is nonsense.
+    fn on_unasked(&mut self, conn: ConnId, correlation_id: i32) {
+        let connection = &self.connections[&conn];
+        if self.rules.is_unanswered && connection.has_given(correlation_id) {
+            return;
+        }
+        let words = format_args!("an answer to request {correlation_id}, which was not next");
+        self.on_nonsense(conn, &words);
+    }
+
+    /// The broker's bytes make no sense: nothing after them can be trusted (B1, B4).
+    pub(super) fn on_nonsense(&mut self, conn: ConnId, error: &dyn fmt::Display) {
+        let cause = DeliveryCause::Protocol(error.to_string().into());
+        self.lose(conn, &cause, Ending::Dropped);
+    }
+
+    fn on_versions(&mut self, conn: ConnId, asked: i16, answer: &api_versions::Response) {
+        if answer.error == ErrorCode::UNSUPPORTED_VERSION && asked > 0 {
+            // The broker may say which versions it knows; else the oldest is understood by all.
+            let own = answer.ranges.iter().find(|range| range.api_key == ApiKey::ApiVersions.code());
+            let version = own.map_or(0, |range| range.max.clamp(0, asked - 1));
+            return self.ask_versions(conn, version);
+        }
+        if answer.error != ErrorCode::NONE {
+            return self.on_nonsense(conn, &format_args!("ApiVersions refused: {}", answer.error));
+        }
+        match Versions::choose(&answer.ranges) {
+            Ok(versions) => self.on_ready(conn, versions, answer.throttle_time_ms),
+            Err(unsupported) => self.on_nonsense(conn, &unsupported),
+        }
+    }
+
+    fn on_ready(&mut self, conn: ConnId, versions: Versions, throttle_time_ms: i32) {
+        let connection = self.connections.get_mut(&conn).expect("answered on a live connection");
+        let step = phase::step(connection.phase.kind(), PhaseEvent::VersionsAgreed);
+        if step != Step::Serve {
+            return;
+        }
+        connection.phase = Phase::Ready(versions);
+        let slot = connection.broker;
+        let broker = &mut self.brokers[slot.index()];
+        broker.failures = 0;
+        broker.last_failure = None;
+        let node = broker.node;
+        self.trace(|_| TraceEvent::Ready {
+            conn,
+            node,
+            produce_version: versions.produce,
+            metadata_version: versions.metadata,
+        });
+        self.throttle(slot, throttle_time_ms);
+    }
+
+    /// A connection is gone. Its requests become retries or failures, and its broker is left in
+    /// peace for a while.
+    pub(super) fn lose(&mut self, conn: ConnId, cause: &DeliveryCause, ending: Ending) {
+        let Some(connection) = self.connections.remove(&conn) else { return };
+        if ending == Ending::Dropped {
+            self.outputs.push_back(Output::Disconnect(conn));
+        }
+        let slot = connection.broker;
+        let was_ready = connection.versions().is_some();
+        let broker = &mut self.brokers[slot.index()];
+        broker.conn = None;
+        broker.failures = if was_ready { 0 } else { broker.failures.saturating_add(1) };
+        broker.retry_at = self.now + self.reconnect.pause(broker.failures.max(1), &mut self.rng);
+        broker.last_failure = Some(cause.to_string().into());
+        let (node, retry_at) = (broker.node, broker.retry_at);
+        let cause_told = cause.clone();
+        self.trace(|_| TraceEvent::ConnectionLost { conn, node, cause: cause_told, retry_at });
+        let left = match ending {
+            Ending::Closed => connection.progress.sent(),
+            Ending::Dropped => connection.progress.handed(),
+        };
+        let Connection { in_flight, unanswered, drafts, .. } = connection;
+        for request in in_flight.into_requests().chain(unanswered) {
+            let has_left = left > request.begins_at;
+            match request.kind {
+                RequestKind::ApiVersions => {}
+                RequestKind::Metadata(asked) => {
+                    self.refresh.on_lost(self.now, asked, &mut self.rng);
+                }
+                RequestKind::Produce(carried) => {
+                    for carried in carried {
+                        self.on_attempt_lost(carried, node, cause, has_left);
+                    }
+                }
+            }
+        }
+        for carried in drafts.into_iter().flat_map(|draft| draft.carried) {
+            self.on_attempt_lost(carried, node, cause, false);
+        }
+        // Its partitions may have moved elsewhere.
+        self.refresh.want_all();
+    }
+
+    fn on_sealed(&mut self, job: SealedJob) {
+        let SealedJob { batch: id, header, body, spare } = job;
+        if let Some(slot) = self.accumulator.find(id) {
+            self.accumulator.put_sealed(slot, header, body, spare);
+            let partition = self.accumulator.batch(slot).partition;
+            self.mark_ready(partition);
+        }
+        let draft = self.connections.values_mut().find_map(|connection| {
+            let conn = connection.id;
+            let draft = connection.drafts.iter_mut().find(|draft| draft.carries(id))?;
+            Some((conn, draft))
+        });
+        if let Some((conn, draft)) = draft {
+            draft.unsealed = draft.unsealed.saturating_sub(1);
+            self.emit_drafts(conn);
+        }
+    }
+
+    /// Closes connections that are wanted no more and owe nothing.
+    pub(super) fn retire_connections(&mut self) {
+        let idle = |connection: &&Connection| connection.is_retiring && connection.is_idle();
+        while let Some(conn) = self.connections.values().find(idle).map(|c| c.id) {
+            let connection = self.connections.remove(&conn).expect("found");
+            self.brokers[connection.broker.index()].conn = None;
+            self.outputs.push_back(Output::Disconnect(conn));
+        }
+    }
+}

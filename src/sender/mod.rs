@@ -1,0 +1,329 @@
+//! The control plane: which batch, to whom, when, again?
+//!
+//! Owns: brokers, connections, the lane of every partition, and the three rooms below it
+//! (accumulator, metadata, connection). Never: the application's calls; those are
+//! [`ProducerCore`](crate::ProducerCore)'s.
+
+mod answer;
+mod ask;
+pub(crate) mod broker;
+mod drain;
+pub(crate) mod lane;
+mod link;
+mod times;
+pub(crate) mod verdict;
+
+use crate::accumulator::Accumulator;
+use crate::backoff::Backoff;
+use crate::boundary::{ConnId, Delivery, Outcome, Output};
+use crate::config::{Acks, Config, servers};
+use crate::connection::Connection;
+use crate::accumulator::batch::Place;
+use crate::error::{ConfigError, DeliveryCause, DeliveryError};
+use crate::metadata::Metadata;
+use crate::metadata::refresh::Refresh;
+use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
+use crate::stats::Stats;
+use crate::time::Instant;
+use crate::trace::TraceEvent;
+use broker::Broker;
+use lane::{Lane, Rules};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// Everything between the application's calls and the bytes.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    pub(crate) config: Config,
+    pub(crate) rng: ChaCha8Rng,
+    pub(crate) now: Instant,
+    pub(crate) metadata: Metadata,
+    pub(crate) refresh: Refresh,
+    pub(crate) accumulator: Accumulator,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) stats: Stats,
+    rules: Rules,
+    retry: Backoff,
+    reconnect: Backoff,
+    brokers: Vec<Broker>,
+    by_node: BTreeMap<i32, BrokerSlot>,
+    connections: BTreeMap<ConnId, Connection>,
+    next_conn: u64,
+    /// By partition slot.
+    lanes: Vec<Lane>,
+    /// Lanes whose next batch is in backoff.
+    backing_off: BTreeSet<(Instant, PartitionSlot)>,
+    /// Lanes with something to send and nobody to send it to.
+    leaderless: BTreeSet<PartitionSlot>,
+    /// Open batches with a lower ordinal are due, lingering or not: flush, close, memory pressure.
+    pressed_before: u64,
+    /// What the last metadata answer left undone, until the waiters were looked at.
+    answered: Option<Answered>,
+    /// Facts were noted that nobody has acted on.
+    has_facts: bool,
+}
+
+/// A metadata answer was applied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answered {
+    /// Whether something asked for is in error or without a leader.
+    pub(crate) is_incomplete: bool,
+}
+
+impl Sender {
+    pub(crate) fn new(config: Config, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
+        config.check()?;
+        let mut brokers = Vec::new();
+        let mut node = 0;
+        for server in servers::parse(&config.bootstrap_servers)? {
+            node -= 1;
+            brokers.push(Broker::new(node, server.host, server.port));
+        }
+        let retry = Backoff { base: config.retry_backoff, max: config.retry_backoff_max };
+        let reconnect =
+            Backoff { base: config.reconnect_backoff, max: config.reconnect_backoff_max };
+        Ok(Self {
+            rng: ChaCha8Rng::from_seed(seed),
+            now,
+            metadata: Metadata::new(),
+            refresh: Refresh::new(config.metadata_max_age, retry),
+            accumulator: Accumulator::new(&config),
+            outputs: VecDeque::new(),
+            stats: Stats::default(),
+            rules: Rules {
+                max_in_flight: config.max_in_flight_requests_per_connection,
+                is_unanswered: config.acks == Acks::None,
+            },
+            retry,
+            reconnect,
+            brokers,
+            by_node: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            next_conn: 0,
+            lanes: Vec::new(),
+            backing_off: BTreeSet::new(),
+            leaderless: BTreeSet::new(),
+            pressed_before: 0,
+            answered: None,
+            has_facts: false,
+            config,
+        })
+    }
+
+    /// Acts on all facts and timers, in this order: what ends comes before what begins, and
+    /// metadata before data, so that a full connection cannot starve it (museum M61).
+    pub(crate) fn advance(&mut self, now: Instant) {
+        self.now = now;
+        self.has_facts = false;
+        self.give_up_connections();
+        self.expire_batches();
+        self.end_lingers();
+        self.end_backoffs();
+        self.ask_metadata();
+        self.drain();
+        self.retire_connections();
+    }
+
+    /// Everything that is open now becomes due, without waiting for its linger.
+    pub(crate) fn press(&mut self) {
+        self.pressed_before = self.accumulator.next_ordinal();
+        self.has_facts = true;
+    }
+
+    /// What `append` did that the hot path leaves to others: batches closed, or one opened.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn on_appended(&mut self, partition: PartitionSlot) {
+        // Popped in reverse order of closing; the ordinal puts them right.
+        while let Some((partition, batch)) = self.accumulator.pop_just_closed() {
+            self.enqueue(partition, batch);
+        }
+        if self.config.linger.is_zero() && self.accumulator.has_open(partition) {
+            self.make_open_due(partition);
+        }
+    }
+
+    /// Puts a closed batch into its place of its lane's queue.
+    fn enqueue(&mut self, partition: PartitionSlot, slot: BatchSlot) {
+        let ordinal = self.accumulator.batch(slot).ordinal;
+        self.accumulator.batch_mut(slot).place = Place::Queued;
+        let lane = &mut self.lanes[partition.index()];
+        let later = |queued: &BatchSlot| self.accumulator.batch(*queued).ordinal > ordinal;
+        let place = lane.queue.iter().rposition(|queued| !later(queued)).map_or(0, |at| at + 1);
+        lane.queue.insert(place, slot);
+        if !self.accumulator.has_open(partition) {
+            lane.is_open_due = false;
+        }
+        self.mark_ready(partition);
+    }
+
+    /// The open batch of a partition may leave.
+    fn make_open_due(&mut self, partition: PartitionSlot) {
+        self.accumulator.end_linger(partition);
+        self.lanes[partition.index()].is_open_due = true;
+        self.mark_ready(partition);
+    }
+
+    /// Puts a lane that has something to send into its leader's ring. Whether the next batch may
+    /// go is asked when its turn comes; a lane that may not drops out and is marked again by what
+    /// unblocks it: an answer, the end of a backoff, a seal, a new leader.
+    fn mark_ready(&mut self, partition: PartitionSlot) {
+        let lane = &mut self.lanes[partition.index()];
+        let has_work = !lane.queue.is_empty() || lane.is_open_due;
+        if !has_work || lane.ring.is_some() {
+            return;
+        }
+        let leader = self.metadata.partition(partition).leader;
+        let broker = leader.and_then(|node| self.by_node.get(&node).copied());
+        let Some(broker) = broker else {
+            if self.leaderless.insert(partition) {
+                self.refresh.want_all();
+            }
+            return;
+        };
+        self.leaderless.remove(&partition);
+        lane.ring = Some(broker);
+        self.brokers[broker.index()].ring.push_back(partition);
+    }
+
+    /// Takes a lane out of the ring it is in.
+    fn unmark(&mut self, partition: PartitionSlot) {
+        self.leaderless.remove(&partition);
+        if let Some(broker) = self.lanes[partition.index()].ring.take() {
+            self.brokers[broker.index()].ring.retain(|other| *other != partition);
+        }
+    }
+
+    /// Completes a batch: all its records have this outcome, its memory is free (S1, S8).
+    fn complete(&mut self, slot: BatchSlot, outcome: Outcome) {
+        let (partition, place) = {
+            let batch = self.accumulator.batch(slot);
+            (batch.partition, batch.place)
+        };
+        match place {
+            Place::Open => self.lanes[partition.index()].is_open_due = false,
+            Place::Queued => {
+                self.lanes[partition.index()].queue.retain(|queued| *queued != slot);
+                // The next batch may go at once, where this one was in backoff.
+                self.mark_ready(partition);
+            }
+            Place::Drained(_) | Place::InFlight(_) => {}
+        }
+        let batch = self.accumulator.finish(slot);
+        self.stats.on_completed(&outcome, u64::from(batch.record_count));
+        self.outputs.push_back(Output::Delivered(Delivery {
+            batch: batch.id,
+            first: 0,
+            count: batch.record_count,
+            topic: Arc::clone(&self.metadata.topic_of(partition).name),
+            partition: self.metadata.partition(partition).index,
+            outcome,
+        }));
+    }
+
+    /// Completes a batch as failed. It may be in the log if the fate of an attempt is unknown.
+    fn fail(&mut self, slot: BatchSlot, cause: DeliveryCause) {
+        let batch = self.accumulator.batch(slot);
+        // What is in flight may be written whatever is decided here.
+        let is_unresolved =
+            batch.history.is_unresolved || matches!(batch.place, Place::InFlight(_));
+        let partition = self.metadata.partition(batch.partition);
+        let last_failure = batch.history.last_failure.clone().filter(|last| *last != cause);
+        let error = DeliveryError {
+            topic: Arc::clone(&self.metadata.topic_of(batch.partition).name),
+            partition: partition.index,
+            cause,
+            last_failure,
+            broker: batch.history.last_broker,
+            attempts: batch.history.attempts,
+            age: self.now.since(batch.created),
+        };
+        let outcome = if is_unresolved {
+            Outcome::MaybePersisted(error)
+        } else {
+            Outcome::NotPersisted(error)
+        };
+        self.complete(slot, outcome);
+    }
+
+    /// Fails everything and drops all connections: the end of `close`.
+    pub(crate) fn give_up(&mut self) {
+        while let Some(slot) = self.accumulator.oldest() {
+            self.fail(slot, DeliveryCause::ProducerClosed);
+        }
+        self.disconnect_all();
+    }
+
+    /// Drops all connections, silently.
+    pub(crate) fn disconnect_all(&mut self) {
+        for conn in core::mem::take(&mut self.connections).into_keys() {
+            self.outputs.push_back(Output::Disconnect(conn));
+        }
+    }
+
+    /// Takes what the last metadata answer left to be done about waiters.
+    pub(crate) fn take_answered(&mut self) -> Option<Answered> {
+        self.answered.take()
+    }
+
+    /// The next output. Bytes of connections that ended meanwhile are dropped.
+    pub(crate) fn pop_output(&mut self) -> Option<Output> {
+        loop {
+            let output = self.outputs.pop_front()?;
+            if let Output::Transmit { conn, bytes } = &output {
+                let Some(connection) = self.connections.get_mut(conn) else { continue };
+                connection.progress.on_handed(bytes.len());
+            }
+            return Some(output);
+        }
+    }
+
+    fn trace(&mut self, event: impl FnOnce(&Self) -> TraceEvent) {
+        if self.config.trace {
+            let event = event(self);
+            self.outputs.push_back(Output::Trace(event));
+        }
+    }
+
+    /// What each address failed with last, for errors about a cluster that does not answer.
+    pub(crate) fn failures(&self) -> Option<Arc<str>> {
+        let is_reached = |connection: &Connection| connection.versions().is_some();
+        if self.connections.values().any(is_reached) {
+            return None;
+        }
+        let failures: Vec<String> = self
+            .brokers
+            .iter()
+            .filter_map(|broker| {
+                let failure = broker.last_failure.as_ref()?;
+                Some(format!("{}: {failure}", broker.address()))
+            })
+            .collect();
+        (!failures.is_empty()).then(|| failures.join("; ").into())
+    }
+
+    /// Checks what must always hold; O(everything).
+    pub(crate) fn check_invariants(&self, reserved_bytes: usize) {
+        self.accumulator.check_invariants(reserved_bytes);
+        let carried: usize = self.connections.values().map(Connection::carried).sum();
+        let under_way: usize = self.lanes.iter().map(Lane::in_flight).sum();
+        assert_eq!(carried, under_way, "a batch under way is in one request (S7a)");
+        for connection in self.connections.values() {
+            let requests = connection.in_flight.len() + connection.unanswered.len();
+            let limit = self.rules.max_in_flight;
+            assert!(requests + connection.drafts.len() <= limit, "S7a: at most {limit} in flight");
+            assert_eq!(self.brokers[connection.broker.index()].conn, Some(connection.id));
+        }
+        for (index, lane) in self.lanes.iter().enumerate() {
+            let ordinals = lane.queue.iter().map(|slot| self.accumulator.batch(*slot).ordinal);
+            assert!(ordinals.is_sorted(), "Order: a lane's queue is in the order of opening (I7)");
+            let partition = PartitionSlot::at(index);
+            if let Some(broker) = lane.ring {
+                assert!(self.brokers[broker.index()].ring.contains(&partition));
+            }
+            assert!(!lane.is_open_due || self.accumulator.has_open(partition));
+        }
+    }
+}

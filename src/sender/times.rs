@@ -1,0 +1,150 @@
+//! Everything of the sender that happens by the passing of time, and when it happens next.
+//!
+//! Invariants L6, L7: a deadline is answered if and only if acting on it changes something.
+
+use super::Sender;
+use super::ask::Oracle;
+use super::link::Ending;
+use crate::boundary::{ConnId, Deadline, Reason};
+use crate::connection::Connection;
+use crate::connection::phase::{self, Phase, PhaseEvent, Step};
+use crate::error::DeliveryCause;
+use crate::time::Instant;
+
+impl Sender {
+    /// Drops connections that took too long to be set up, or to answer.
+    pub(super) fn give_up_connections(&mut self) {
+        let late: Vec<ConnId> = self
+            .connections
+            .values()
+            .filter(|connection| self.connection_deadline(connection).at <= self.now)
+            .map(|connection| connection.id)
+            .collect();
+        for conn in late {
+            let kind = self.connections[&conn].phase.kind();
+            let cause = match phase::step(kind, PhaseEvent::SetupTimedOut) {
+                Step::GiveUp => DeliveryCause::Protocol("connection set-up timed out".into()),
+                Step::Ignore
+                | Step::AskVersions
+                | Step::AskVersionsAgain
+                | Step::Serve
+                | Step::Refuse => DeliveryCause::RequestTimeout,
+            };
+            self.lose(conn, &cause, Ending::Dropped);
+        }
+    }
+
+    fn connection_deadline(&self, connection: &Connection) -> Deadline {
+        match connection.phase {
+            Phase::Connecting { give_up_at } | Phase::Negotiating { give_up_at } => {
+                Deadline { at: give_up_at, reason: Reason::ConnectionSetup }
+            }
+            Phase::Ready(_) => {
+                let throttled_until = self.brokers[connection.broker.index()].throttled_until;
+                let timeout = self.config.request_timeout;
+                let at = connection.request_deadline(timeout, throttled_until);
+                Deadline { at: at.unwrap_or(Instant::FAR), reason: Reason::RequestTimeout }
+            }
+        }
+    }
+
+    /// Fails what is older than `delivery_timeout`, wherever it is (invariant L1).
+    pub(super) fn expire_batches(&mut self) {
+        while let Some(slot) = self.accumulator.oldest() {
+            if self.accumulator.batch(slot).created + self.config.delivery_timeout > self.now {
+                return;
+            }
+            self.fail(slot, DeliveryCause::DeliveryTimeout);
+        }
+    }
+
+    /// Open batches that lingered long enough, or that something presses, become due.
+    pub(super) fn end_lingers(&mut self) {
+        while let Some((partition, ends_at)) = self.accumulator.first_lingering() {
+            let open = self.accumulator.open_slot(partition).expect("it lingers");
+            let is_pressed = self.accumulator.batch(open).ordinal < self.pressed_before;
+            if ends_at > self.now && !is_pressed {
+                return;
+            }
+            self.make_open_due(partition);
+        }
+    }
+
+    /// Lanes whose backoff is over may send again.
+    pub(super) fn end_backoffs(&mut self) {
+        while let Some((at, partition)) = self.backing_off.first().copied() {
+            if at > self.now {
+                return;
+            }
+            self.backing_off.pop_first();
+            self.mark_ready(partition);
+        }
+    }
+
+    /// The next thing to do, and why.
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        if self.has_facts || !self.outputs.is_empty() {
+            return Some(Deadline { at: self.now, reason: Reason::WorkQueued });
+        }
+        let connections = self.connections.values().map(|c| self.connection_deadline(c));
+        let brokers = (0..self.brokers.len()).filter_map(|index| self.broker_deadline(index));
+        let expiry = self.accumulator.oldest().map(|slot| {
+            let at = self.accumulator.batch(slot).created + self.config.delivery_timeout;
+            Deadline { at, reason: Reason::DeliveryTimeout }
+        });
+        let linger = self.accumulator.first_lingering();
+        let linger = linger.map(|(_, at)| Deadline { at, reason: Reason::Linger });
+        let backoff = self.backing_off.first();
+        let backoff = backoff.map(|(at, _)| Deadline { at: *at, reason: Reason::RetryBackoff });
+        connections
+            .chain(brokers)
+            .chain(expiry)
+            .chain(linger)
+            .chain(backoff)
+            .chain(self.metadata_deadline())
+            .filter(|deadline| deadline.at != Instant::FAR)
+            .min_by_key(|deadline| deadline.at)
+    }
+
+    /// When a broker with something in its ring can be sent to, or connected to.
+    fn broker_deadline(&self, index: usize) -> Option<Deadline> {
+        let broker = &self.brokers[index];
+        if broker.ring.is_empty() {
+            return None;
+        }
+        let Some(conn) = broker.conn else {
+            return Some(Deadline { at: broker.retry_at, reason: Reason::ReconnectBackoff });
+        };
+        // A connection without room frees itself by an answer or its own deadline.
+        self.connections[&conn].room(self.rules.max_in_flight)?;
+        let at = broker.throttled_until;
+        let reason = if at > self.now { Reason::Throttle } else { Reason::WorkQueued };
+        Some(Deadline { at: at.max(self.now), reason })
+    }
+
+    fn metadata_deadline(&self) -> Option<Deadline> {
+        let wanted = self.refresh.deadline()?;
+        match self.oracle() {
+            Oracle::Ask(_) => Some(wanted),
+            Oracle::Connect(slot) => {
+                let retry_at = self.brokers[slot.index()].retry_at;
+                if retry_at <= wanted.at {
+                    return Some(wanted);
+                }
+                Some(Deadline { at: retry_at, reason: Reason::ReconnectBackoff })
+            }
+            // Before it is due it is a timer like any other; after that, events decide.
+            Oracle::Wait if wanted.at > self.now => Some(wanted),
+            Oracle::Wait => self.earliest_throttle_end(),
+        }
+    }
+
+    /// When the first of the throttled brokers can be asked again.
+    fn earliest_throttle_end(&self) -> Option<Deadline> {
+        let limit = self.rules.max_in_flight;
+        let with_room = self.connections.values().filter(|c| c.room(limit).is_some());
+        let ends = with_room.map(|c| self.brokers[c.broker.index()].throttled_until);
+        let at = ends.filter(|at| *at > self.now).min()?;
+        Some(Deadline { at, reason: Reason::Throttle })
+    }
+}
