@@ -1,0 +1,46 @@
+//! What the core wants done, between the lock and the doing.
+
+use crate::delivery::BatchState;
+use crate::park::Slot;
+use crate::shared::Turn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use titorelli::{Delivery, Output, SendError};
+
+/// Effects fetched in one lock round; reused, so that a round allocates nothing.
+#[derive(Default)]
+pub(crate) struct Effects {
+    pub(crate) deliveries: Vec<(Arc<BatchState>, Delivery)>,
+    pub(crate) turns: Vec<(Arc<Turn>, Result<(), SendError>)>,
+    pub(crate) flushes: Vec<Arc<Slot<()>>>,
+    /// For the sockets, in order.
+    pub(crate) transport: Vec<Output>,
+    pub(crate) is_closed: bool,
+}
+
+impl Effects {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.deliveries.is_empty()
+            && self.turns.is_empty()
+            && self.flushes.is_empty()
+            && self.transport.is_empty()
+            && !self.is_closed
+    }
+
+    /// Tells the application's threads, outside the lock. A panic in a callback harms only its
+    /// record.
+    pub(crate) fn tell(&mut self) {
+        for (batch, delivery) in self.deliveries.drain(..) {
+            for (callback, result) in batch.settle(delivery) {
+                let _ = catch_unwind(AssertUnwindSafe(|| callback(result)));
+            }
+        }
+        // After the deliveries: a flush that returns has seen its records complete.
+        for flush in self.flushes.drain(..) {
+            flush.put(());
+        }
+        for (turn, answer) in self.turns.drain(..) {
+            turn.put(answer);
+        }
+    }
+}

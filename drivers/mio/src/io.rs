@@ -1,0 +1,287 @@
+//! The I/O thread: obeys the core.
+//!
+//! A round: facts in, timers, effects out (under the lock); then seals, completions, writes (outside
+//! it); then sleep until the deadline, a socket's event, or a wake-up. No protocol knowledge.
+
+use crate::clock::unix_time_ms;
+use crate::effects::Effects;
+use crate::resolve;
+use crate::shared::Shared;
+use crate::socket::{self, Attempt, Socket};
+use mio::{Events, Poll, Token};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use titorelli::{CloseCause, ConnId, Input, Output, SealedJob};
+
+/// The waker's token; sockets have their connection's number.
+pub(crate) const WAKER: Token = Token(usize::MAX);
+/// One read takes at most this much.
+const READ_BYTES: usize = 64 * 1_024;
+/// How often the wall clock is told anew: often enough to follow its corrections.
+const WALL_CLOCK_PERIOD: Duration = Duration::from_millis(500);
+
+/// A fact for the next lock round.
+enum Fact {
+    Connected(ConnId),
+    Sent(ConnId, usize),
+    Closed(ConnId, CloseCause),
+    Sealed(SealedJob),
+}
+
+/// What comes after a round.
+enum Next {
+    /// Another: this one may have made facts.
+    Round,
+    /// Nothing to do for so long; `None` is until something happens.
+    Sleep(Option<Duration>),
+    /// The core is closed.
+    End,
+}
+
+/// The I/O thread's own state.
+pub(crate) struct Io {
+    shared: Arc<Shared>,
+    poll: Poll,
+    sockets: BTreeMap<ConnId, Socket>,
+    facts: Vec<Fact>,
+    effects: Effects,
+    /// Connections with something to write.
+    dirty: Vec<ConnId>,
+    /// Time for all addresses of a connection together.
+    setup_patience: Duration,
+    buffer: Vec<u8>,
+    wall_clock_told: Option<Instant>,
+}
+
+impl Io {
+    pub(crate) fn new(shared: Arc<Shared>, poll: Poll) -> Self {
+        let setup_patience = shared.lock().core.config().socket_connection_setup_timeout;
+        Self {
+            shared,
+            poll,
+            sockets: BTreeMap::new(),
+            facts: Vec::new(),
+            effects: Effects::default(),
+            dirty: Vec::new(),
+            setup_patience,
+            buffer: vec![0; READ_BYTES],
+            wall_clock_told: None,
+        }
+    }
+
+    /// Runs until the core is closed.
+    pub(crate) fn run(mut self) {
+        self.shared.lock().io_thread = Some(std::thread::current().id());
+        let mut events = Events::with_capacity(256);
+        loop {
+            let sleep = match self.round() {
+                Next::Round => continue,
+                Next::Sleep(sleep) => sleep,
+                Next::End => return,
+            };
+            // An interrupted sleep is a short one.
+            let _ = self.poll.poll(&mut events, sleep);
+            self.shared.lock().sleeps_until = None;
+            for event in &events {
+                if event.token() != WAKER {
+                    self.on_event(ConnId(event.token().0 as u64), event.is_writable());
+                }
+            }
+            self.check_attempts();
+            self.take_resolved();
+        }
+    }
+
+    /// One lock round and what follows from it.
+    fn round(&mut self) -> Next {
+        let mut state = self.shared.lock();
+        let now = self.shared.clock.now();
+        if self
+            .wall_clock_told
+            .is_none_or(|told| told.elapsed() >= WALL_CLOCK_PERIOD)
+        {
+            state.core.set_wall_clock(now, unix_time_ms());
+            self.wall_clock_told = Some(Instant::now());
+        }
+        for fact in self.facts.drain(..) {
+            let input = match fact {
+                Fact::Connected(conn) => Input::Connected(conn),
+                Fact::Sent(conn, bytes) => Input::Sent(conn, bytes),
+                Fact::Closed(conn, cause) => Input::Closed(conn, cause),
+                Fact::Sealed(job) => Input::Sealed(job),
+            };
+            state.core.handle_input(now, input);
+        }
+        state.core.handle_timeout(now);
+        state.collect(&mut self.effects);
+        if self.effects.is_empty() {
+            let deadline = state.core.poll_timeout().map(|deadline| deadline.at);
+            state.sleeps_until = Some(deadline.unwrap_or(titorelli::Instant::FAR));
+            drop(state);
+            let until = deadline.map(|at| self.shared.clock.until(at));
+            return Next::Sleep(self.until_next_attempt(until));
+        }
+        drop(state);
+        self.carry_out();
+        if self.effects.is_closed {
+            Next::End
+        } else {
+            Next::Round
+        }
+    }
+
+    /// The sleep, shortened to the deadline of the first connection attempt.
+    fn until_next_attempt(&self, sleep: Option<Duration>) -> Option<Duration> {
+        let attempt = self.sockets.values().filter_map(Socket::deadline).min();
+        let attempt = attempt.map(|at| at.saturating_duration_since(Instant::now()));
+        sleep.into_iter().chain(attempt).min()
+    }
+
+    /// Carries out the effects, outside the lock. Writes come first: the broker can work while
+    /// completions are told.
+    fn carry_out(&mut self) {
+        let mut transport = std::mem::take(&mut self.effects.transport);
+        for output in transport.drain(..) {
+            match output {
+                Output::Connect { conn, host, port } => {
+                    let token = usize::try_from(conn.0).expect("connections are counted");
+                    self.sockets.insert(conn, Socket::new(Token(token)));
+                    resolve::resolve(&self.shared, conn, &host, port);
+                }
+                Output::Transmit { conn, bytes } => {
+                    if let Some(socket) = self.sockets.get_mut(&conn) {
+                        socket.queue(bytes);
+                        if self.dirty.last() != Some(&conn) {
+                            self.dirty.push(conn);
+                        }
+                    }
+                }
+                Output::Disconnect(conn) => {
+                    if let Some(mut socket) = self.sockets.remove(&conn) {
+                        socket.deregister(self.poll.registry());
+                    }
+                }
+                Output::Seal(job) => self.facts.push(Fact::Sealed(job.run())),
+                Output::Delivered(_)
+                | Output::Admitted(_)
+                | Output::Refused(..)
+                | Output::Flushed(_)
+                | Output::Closed
+                | Output::Trace(_) => {}
+            }
+        }
+        self.effects.transport = transport;
+        let mut dirty = std::mem::take(&mut self.dirty);
+        for conn in dirty.drain(..) {
+            self.write(conn);
+        }
+        self.dirty = dirty;
+        self.effects.tell();
+        self.take_resolved();
+    }
+
+    fn write(&mut self, conn: ConnId) {
+        let Some(socket) = self.sockets.get_mut(&conn) else {
+            return;
+        };
+        match socket.write() {
+            Ok(0) => {}
+            Ok(bytes) => self.facts.push(Fact::Sent(conn, bytes)),
+            Err(error) => self.lose(conn, socket::lost(&error)),
+        }
+    }
+
+    fn lose(&mut self, conn: ConnId, cause: CloseCause) {
+        if let Some(mut socket) = self.sockets.remove(&conn) {
+            socket.deregister(self.poll.registry());
+            self.facts.push(Fact::Closed(conn, cause));
+        }
+    }
+
+    fn on_event(&mut self, conn: ConnId, is_writable: bool) {
+        self.check_attempt(conn);
+        if is_writable && let Some(socket) = self.sockets.get_mut(&conn) {
+            socket.on_writable();
+            self.write(conn);
+        }
+        self.read(conn);
+    }
+
+    /// Hands over what arrived. A short read has emptied the socket: the next byte is an event.
+    fn read(&mut self, conn: ConnId) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        while let Some(socket) = self.sockets.get_mut(&conn) {
+            match socket.read(&mut buffer) {
+                Ok(None) => break,
+                Ok(Some(0)) => self.lose(conn, CloseCause::ByPeer),
+                Ok(Some(bytes)) => {
+                    let mut state = self.shared.lock();
+                    let now = self.shared.clock.now();
+                    state
+                        .core
+                        .handle_input(now, Input::Received(conn, &buffer[..bytes]));
+                    drop(state);
+                    if bytes < buffer.len() {
+                        break;
+                    }
+                }
+                Err(error) => self.lose(conn, socket::lost(&error)),
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    fn check_attempts(&mut self) {
+        let now = Instant::now();
+        let late = |socket: &Socket| socket.deadline().is_some_and(|deadline| deadline <= now);
+        let late: Vec<ConnId> = self
+            .sockets
+            .iter()
+            .filter(|(_, s)| late(s))
+            .map(|(conn, _)| *conn)
+            .collect();
+        for conn in late {
+            self.check_attempt(conn);
+        }
+    }
+
+    fn check_attempt(&mut self, conn: ConnId) {
+        let Some(socket) = self.sockets.get_mut(&conn) else {
+            return;
+        };
+        let attempt = socket.check(Instant::now(), self.poll.registry());
+        self.on_attempt(conn, attempt);
+    }
+
+    fn take_resolved(&mut self) {
+        let resolved = std::mem::take(&mut *self.shared.resolved.lock());
+        for answer in resolved {
+            let Some(socket) = self.sockets.get_mut(&answer.conn) else {
+                continue;
+            };
+            let registry = self.poll.registry();
+            let attempt = match answer.addresses {
+                Ok(addresses) => socket.connect(addresses, self.setup_patience, registry),
+                Err(words) => Attempt::Failed(CloseCause::Unresolved(words.into())),
+            };
+            self.on_attempt(answer.conn, attempt);
+        }
+    }
+
+    fn on_attempt(&mut self, conn: ConnId, attempt: Attempt) {
+        match attempt {
+            Attempt::Pending => {}
+            Attempt::Established => self.facts.push(Fact::Connected(conn)),
+            Attempt::Failed(cause) => self.lose(conn, cause),
+        }
+    }
+}
+
+/// The thread ends, by `close` or by a panic: nobody may wait for it any longer.
+impl Drop for Io {
+    fn drop(&mut self) {
+        self.shared.lock().die(&mut self.effects);
+        self.effects.tell();
+    }
+}

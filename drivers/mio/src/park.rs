@@ -1,0 +1,54 @@
+//! A place to wait for one answer of the I/O thread.
+
+use parking_lot::{Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+/// Holds one answer; whoever waits for it is woken.
+pub(crate) struct Slot<T> {
+    answer: Mutex<Option<T>>,
+    arrived: Condvar,
+}
+
+impl<T> Slot<T> {
+    pub(crate) fn new() -> Self {
+        Self {
+            answer: Mutex::new(None),
+            arrived: Condvar::new(),
+        }
+    }
+
+    pub(crate) fn put(&self, answer: T) {
+        *self.answer.lock() = Some(answer);
+        self.arrived.notify_all();
+    }
+
+    /// Waits for the answer.
+    pub(crate) fn wait(&self) -> T {
+        let mut answer = self.answer.lock();
+        loop {
+            match answer.take() {
+                Some(answer) => return answer,
+                None => self.arrived.wait(&mut answer),
+            }
+        }
+    }
+
+    /// Waits for the answer, at most this long.
+    pub(crate) fn wait_for(&self, timeout: Duration) -> Option<T> {
+        let mut answer = self.answer.lock();
+        let deadline = Instant::now().checked_add(timeout);
+        loop {
+            if let Some(answer) = answer.take() {
+                return Some(answer);
+            }
+            match deadline {
+                None => self.arrived.wait(&mut answer),
+                Some(deadline) => {
+                    if self.arrived.wait_until(&mut answer, deadline).timed_out() {
+                        return answer.take();
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! The handle that the application holds.
+
+use crate::clock::{Clock, unix_time_ms};
+use crate::delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
+use crate::io::{self, Io};
+use crate::shared::{Shared, State};
+use mio::{Poll, Waker};
+use parking_lot::{Mutex, MutexGuard};
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use titorelli::{
+    Config, ConfigError, DeliveryCause, PartitionInfo, ProducerCore, Record, SendError, Stats,
+    Ticket, WaiterId,
+};
+
+/// How long dropping the last handle may take to deliver what is left.
+const DROP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much longer than asked for `close` waits for the I/O thread itself.
+const CLOSE_GRACE: Duration = Duration::from_secs(5);
+
+/// A Kafka producer. Clones share it; it may be used from any number of threads.
+///
+/// Dropping the last clone closes it gracefully, within ten seconds.
+#[derive(Clone)]
+pub struct Producer {
+    owner: Arc<Owner>,
+}
+
+/// The one owner of the I/O thread.
+struct Owner {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A producer could not be built.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The configuration cannot work.
+    Config(ConfigError),
+    /// The operating system refused the poller or the thread.
+    System(std::io::Error),
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => error.fmt(f),
+            Self::System(error) => write!(f, "cannot start the I/O thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+impl From<ConfigError> for BuildError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<std::io::Error> for BuildError {
+    fn from(error: std::io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+/// A flush did not end in time; what it covers is still under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlushTimeout;
+
+impl fmt::Display for FlushTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("flush timed out; the records are still under way")
+    }
+}
+
+impl std::error::Error for FlushTimeout {}
+
+/// Records that failed while the producer was being closed: one entry per batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// How many records.
+    pub records: u32,
+    /// Whether they may be in the log all the same.
+    pub may_be_persisted: bool,
+    /// Why they failed.
+    pub cause: DeliveryCause,
+}
+
+/// What `close` could not deliver.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CloseReport {
+    /// Empty when everything was delivered.
+    pub undelivered: Vec<Undelivered>,
+}
+
+impl CloseReport {
+    /// How many records were not delivered.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.undelivered
+            .iter()
+            .map(|batch| u64::from(batch.records))
+            .sum()
+    }
+}
+
+impl Producer {
+    /// Starts a producer. Does no network I/O of its own: brokers are connected to when there is
+    /// something to ask or to send.
+    ///
+    /// # Errors
+    ///
+    /// The configuration cannot work, or the system refuses a thread or a poller.
+    pub fn new(config: Config) -> Result<Self, BuildError> {
+        let clock = Clock::start();
+        let mut core = ProducerCore::new(config, entropy(), clock.now())?;
+        core.set_wall_clock(clock.now(), unix_time_ms());
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), io::WAKER)?;
+        let shared = Arc::new(Shared::new(core, clock, waker));
+        let io = Io::new(Arc::clone(&shared), poll);
+        let thread = thread::Builder::new()
+            .name("titorelli-io".to_owned())
+            .spawn(move || io.run())?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Self {
+            owner: Arc::new(Owner { shared, thread }),
+        })
+    }
+
+    /// Accepts a record. Waits for metadata and memory, at most `max_block`; not at all on the I/O
+    /// thread itself, that is in a callback.
+    ///
+    /// # Errors
+    ///
+    /// The record was not accepted; the error says why.
+    #[inline]
+    pub fn send(&self, record: &Record<'_>) -> Result<DeliveryFuture, SendError> {
+        self.send_then(record, State::receipt)
+    }
+
+    /// Accepts a record if that is possible at once.
+    ///
+    /// # Errors
+    ///
+    /// The record was not accepted; the error says why.
+    pub fn try_send(&self, record: &Record<'_>) -> Result<DeliveryFuture, SendError> {
+        let shared = &self.owner.shared;
+        let now = shared.clock.now();
+        let mut state = shared.lock();
+        let result = state
+            .core
+            .try_send(now, record)
+            .map(|ticket| state.receipt(ticket));
+        shared.unlock(state);
+        result
+    }
+
+    /// Like [`send`](Self::send); the result is given to `callback`, on the I/O thread. A panic
+    /// there harms only this record.
+    ///
+    /// # Errors
+    ///
+    /// The record was not accepted, and `callback` is dropped.
+    pub fn send_with<F>(&self, record: &Record<'_>, callback: F) -> Result<(), SendError>
+    where
+        F: FnOnce(Result<RecordMetadata, DeliveryError>) + Send + 'static,
+    {
+        // Under the lock of the send: the I/O thread cannot have completed it.
+        self.send_then(record, |state, ticket| {
+            let receipt = state.receipt(ticket);
+            receipt
+                .batch
+                .on_completion(receipt.index, Box::new(callback));
+        })
+    }
+
+    /// The partitions of a topic, with or without a leader. Waits for metadata, at most
+    /// `max_block`.
+    ///
+    /// # Errors
+    ///
+    /// The topic is not known in time, or refused.
+    pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, SendError> {
+        let shared = &self.owner.shared;
+        let mut state = shared.lock();
+        loop {
+            match state.core.partitions_for(shared.clock.now(), topic) {
+                Err(SendError::WouldBlock(waiter)) => {
+                    state = self.await_turn(state, waiter)?;
+                    state.core.cancel(shared.clock.now(), waiter);
+                }
+                other => {
+                    shared.unlock(state);
+                    return other;
+                }
+            }
+        }
+    }
+
+    /// Makes everything accepted so far leave at once and waits until all of it is completed.
+    /// Others may go on sending. In a callback it does not wait.
+    ///
+    /// # Errors
+    ///
+    /// Not all of it was completed within `timeout`.
+    pub fn flush(&self, timeout: Duration) -> Result<(), FlushTimeout> {
+        let shared = &self.owner.shared;
+        let mut state = shared.lock();
+        let flush = state.core.flush(shared.clock.now());
+        let is_io_thread = state.io_thread == Some(thread::current().id());
+        let done = state.await_flush(flush);
+        shared.unlock(state);
+        if is_io_thread {
+            return Err(FlushTimeout);
+        }
+        done.wait_for(timeout).ok_or(FlushTimeout)
+    }
+
+    /// Ends the producer for all clones: what was accepted is delivered, and what is not within
+    /// `timeout` fails and is reported. In a callback it does not wait.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "closing is the effect; the report may be empty"
+    )]
+    pub fn close(&self, timeout: Duration) -> CloseReport {
+        self.owner.close(timeout)
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.owner.shared.lock().core.stats()
+    }
+
+    /// What is under way, a line per connection and busy partition.
+    #[must_use]
+    pub fn report(&self) -> String {
+        self.owner.shared.lock().core.report().to_string()
+    }
+
+    /// The way of all records: `accept` is called under the lock of the send that succeeds.
+    #[inline]
+    fn send_then<T>(
+        &self,
+        record: &Record<'_>,
+        accept: impl FnOnce(&mut State, Ticket) -> T,
+    ) -> Result<T, SendError> {
+        let shared = &self.owner.shared;
+        let now = shared.clock.now();
+        let mut state = shared.lock();
+        match state.core.send(now, record) {
+            Ok(ticket) => {
+                let accepted = accept(&mut state, ticket);
+                shared.unlock(state);
+                Ok(accepted)
+            }
+            Err(SendError::WouldBlock(waiter)) => self.send_in_turn(state, waiter, record, accept),
+            Err(error) => {
+                shared.unlock(state);
+                Err(error)
+            }
+        }
+    }
+
+    /// The record has to wait, perhaps more than once.
+    #[cold]
+    #[inline(never)]
+    fn send_in_turn<'a, T>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        mut waiter: WaiterId,
+        record: &Record<'_>,
+        accept: impl FnOnce(&mut State, Ticket) -> T,
+    ) -> Result<T, SendError> {
+        let shared = &self.owner.shared;
+        loop {
+            if state.io_thread == Some(thread::current().id()) {
+                // Waiting here would wait for ourselves.
+                let now = shared.clock.now();
+                state.core.cancel(now, waiter);
+                let ticket = state.core.try_send(now, record)?;
+                return Ok(accept(&mut state, ticket));
+            }
+            let parked = self.await_turn(state, waiter);
+            state = parked?;
+            match state.core.resume(shared.clock.now(), waiter, record) {
+                Ok(ticket) => {
+                    let accepted = accept(&mut state, ticket);
+                    shared.unlock(state);
+                    return Ok(accepted);
+                }
+                Err(SendError::WouldBlock(again)) => waiter = again,
+                Err(error) => {
+                    shared.unlock(state);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Gives the lock back until it is the waiter's turn.
+    fn await_turn<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        waiter: WaiterId,
+    ) -> Result<MutexGuard<'a, State>, SendError> {
+        let shared = &self.owner.shared;
+        let turn = state.park(waiter);
+        shared.unlock(state);
+        turn.wait()?;
+        Ok(shared.lock())
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer").finish_non_exhaustive()
+    }
+}
+
+impl Owner {
+    fn close(&self, timeout: Duration) -> CloseReport {
+        let shared = &self.shared;
+        let mut state = shared.lock();
+        if state.undelivered.is_none() {
+            state.undelivered = Some(Vec::new());
+        }
+        let now = shared.clock.now();
+        state.core.close(now, now + timeout);
+        let is_io_thread = state.io_thread == Some(thread::current().id());
+        let flush = state.core.flush(now);
+        let done = state.await_flush(flush);
+        shared.unlock(state);
+        if !is_io_thread {
+            done.wait_for(timeout.saturating_add(CLOSE_GRACE));
+            if let Some(thread) = self.thread.lock().take() {
+                // A panic there was told to everybody who waited.
+                let _ = thread.join();
+            }
+        }
+        let undelivered = shared.lock().undelivered.clone().unwrap_or_default();
+        CloseReport { undelivered }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.close(DROP_TIMEOUT);
+    }
+}
+
+/// A seed nobody can guess: the standard library's own source of entropy.
+fn entropy() -> [u8; 32] {
+    let mut seed = [0; 32];
+    for (index, chunk) in seed.chunks_exact_mut(8).enumerate() {
+        chunk.copy_from_slice(&RandomState::new().hash_one(index).to_le_bytes());
+    }
+    seed
+}

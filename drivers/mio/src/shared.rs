@@ -1,0 +1,243 @@
+//! What the application's threads and the I/O thread share: the core behind one lock.
+
+use crate::clock::Clock;
+use crate::delivery::{BatchState, DeliveryFuture};
+use crate::effects::Effects;
+use crate::park::Slot;
+use crate::producer::Undelivered;
+use mio::Waker;
+use parking_lot::{Mutex, MutexGuard};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::ThreadId;
+use titorelli::{
+    ConnId, DeliveryCause, FlushId, Instant, Outcome, Output, ProducerCore, SendError, Ticket,
+    WaiterId,
+};
+
+/// A waiting call's turn, or its refusal.
+pub(crate) type Turn = Slot<Result<(), SendError>>;
+
+/// Everything that both sides see.
+pub(crate) struct Shared {
+    pub(crate) clock: Clock,
+    state: Mutex<State>,
+    waker: Waker,
+    /// Answers of resolver threads.
+    pub(crate) resolved: Mutex<Vec<Resolved>>,
+}
+
+/// A host name's addresses, or the resolver's words.
+pub(crate) struct Resolved {
+    pub(crate) conn: ConnId,
+    pub(crate) addresses: Result<Vec<SocketAddr>, String>,
+}
+
+/// What the lock guards.
+pub(crate) struct State {
+    pub(crate) core: ProducerCore,
+    /// By batch slot; the state of the slot's latest batch.
+    batches: Vec<Arc<BatchState>>,
+    turns: BTreeMap<WaiterId, Arc<Turn>>,
+    flushes: BTreeMap<FlushId, Arc<Slot<()>>>,
+    /// The I/O thread sleeps until then unless it is woken; `None` while it is awake.
+    pub(crate) sleeps_until: Option<Instant>,
+    pub(crate) io_thread: Option<ThreadId>,
+    /// The I/O thread has ended: nothing will ever be completed again.
+    is_dead: bool,
+    /// Records that failed since `close` was called.
+    pub(crate) undelivered: Option<Vec<Undelivered>>,
+}
+
+impl Shared {
+    pub(crate) fn new(core: ProducerCore, clock: Clock, waker: Waker) -> Self {
+        let state = State {
+            core,
+            batches: Vec::new(),
+            turns: BTreeMap::new(),
+            flushes: BTreeMap::new(),
+            sleeps_until: None,
+            io_thread: None,
+            is_dead: false,
+            undelivered: None,
+        };
+        Self {
+            clock,
+            state: Mutex::new(state),
+            waker,
+            resolved: Mutex::new(Vec::new()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Gives the lock back, and wakes the I/O thread if it sleeps and there is something for it.
+    /// The system call is made outside the lock.
+    #[inline]
+    pub(crate) fn unlock(&self, mut state: MutexGuard<'_, State>) {
+        let must_wake = state.must_wake();
+        drop(state);
+        if must_wake {
+            self.wake();
+        }
+    }
+
+    /// Wakes the I/O thread.
+    #[cold]
+    pub(crate) fn wake(&self) {
+        // It fails only when the poller is gone, and then nobody sleeps.
+        let _ = self.waker.wake();
+    }
+}
+
+impl State {
+    /// Whether the I/O thread sleeps longer than the core now wants.
+    #[inline]
+    fn must_wake(&mut self) -> bool {
+        let Some(sleeps_until) = self.sleeps_until else {
+            return false;
+        };
+        if !self.core.take_news() {
+            return false;
+        }
+        let is_late = self
+            .core
+            .poll_timeout()
+            .is_some_and(|deadline| deadline.at < sleeps_until);
+        if is_late {
+            self.sleeps_until = None;
+        }
+        is_late
+    }
+
+    /// The receipt of an accepted record. The batch's first record brings its state.
+    #[inline]
+    pub(crate) fn receipt(&mut self, ticket: Ticket) -> DeliveryFuture {
+        let slot = ticket.batch.slot as usize;
+        if ticket.index == 0 {
+            let state = Arc::new(BatchState::default());
+            match self.batches.get_mut(slot) {
+                Some(place) => *place = state,
+                None => self.batches.push(state),
+            }
+        }
+        DeliveryFuture {
+            batch: Arc::clone(&self.batches[slot]),
+            index: ticket.index,
+        }
+    }
+
+    /// A place to wait for this waiter's turn.
+    pub(crate) fn park(&mut self, waiter: WaiterId) -> Arc<Turn> {
+        let turn = Arc::new(Slot::new());
+        if self.is_dead {
+            turn.put(Err(SendError::Closed));
+        } else {
+            self.turns.insert(waiter, Arc::clone(&turn));
+        }
+        turn
+    }
+
+    /// A place to wait for this flush.
+    pub(crate) fn await_flush(&mut self, flush: FlushId) -> Arc<Slot<()>> {
+        let done = Arc::new(Slot::new());
+        if self.is_dead {
+            done.put(());
+        } else {
+            self.flushes.insert(flush, Arc::clone(&done));
+        }
+        done
+    }
+
+    /// Fetches the core's outputs. What concerns waiting threads is looked up here, under the
+    /// lock; all of it is carried out after.
+    pub(crate) fn collect(&mut self, effects: &mut Effects) {
+        while let Some(output) = self.core.poll_output() {
+            match output {
+                Output::Delivered(delivery) => {
+                    self.note_undelivered(&delivery);
+                    let batch = Arc::clone(&self.batches[delivery.batch.slot as usize]);
+                    effects.deliveries.push((batch, delivery));
+                }
+                Output::Admitted(waiter) => {
+                    let turn = self.turns.remove(&waiter);
+                    effects.turns.extend(turn.map(|turn| (turn, Ok(()))));
+                }
+                Output::Refused(waiter, error) => {
+                    let turn = self.turns.remove(&waiter);
+                    effects.turns.extend(turn.map(|turn| (turn, Err(error))));
+                }
+                Output::Flushed(flush) => effects.flushes.extend(self.flushes.remove(&flush)),
+                Output::Closed => effects.is_closed = true,
+                Output::Connect { .. }
+                | Output::Transmit { .. }
+                | Output::Disconnect(_)
+                | Output::Seal(_)
+                | Output::Trace(_) => effects.transport.push(output),
+            }
+        }
+    }
+
+    fn note_undelivered(&mut self, delivery: &titorelli::Delivery) {
+        let Some(undelivered) = &mut self.undelivered else {
+            return;
+        };
+        let (error, may_be_persisted) = match &delivery.outcome {
+            Outcome::Acked { .. } => return,
+            Outcome::NotPersisted(error) => (error, false),
+            Outcome::MaybePersisted(error) => (error, true),
+        };
+        undelivered.push(Undelivered {
+            topic: Arc::clone(&delivery.topic),
+            partition: delivery.partition,
+            records: delivery.count,
+            may_be_persisted,
+            cause: error.cause.clone(),
+        });
+    }
+
+    /// The I/O thread ends. Whoever waits is told; records without an outcome may be written.
+    pub(crate) fn die(&mut self, effects: &mut Effects) {
+        self.is_dead = true;
+        self.sleeps_until = None;
+        let turns = std::mem::take(&mut self.turns);
+        effects.turns.extend(
+            turns
+                .into_values()
+                .map(|turn| (turn, Err(SendError::Closed))),
+        );
+        effects
+            .flushes
+            .extend(std::mem::take(&mut self.flushes).into_values());
+        for batch in std::mem::take(&mut self.batches) {
+            if batch.is_settled() {
+                continue;
+            }
+            let error = titorelli::DeliveryError {
+                topic: "".into(),
+                partition: -1,
+                cause: DeliveryCause::ProducerClosed,
+                last_failure: None,
+                broker: None,
+                attempts: 0,
+                age: std::time::Duration::ZERO,
+            };
+            let delivery = titorelli::Delivery {
+                batch: titorelli::BatchId {
+                    slot: 0,
+                    generation: 0,
+                },
+                first: 0,
+                count: u32::MAX,
+                topic: "".into(),
+                partition: -1,
+                outcome: Outcome::MaybePersisted(error),
+            };
+            effects.deliveries.push((batch, delivery));
+        }
+    }
+}
