@@ -91,7 +91,7 @@ impl Cluster {
             .config
             .api_ranges
             .iter()
-            .find(|range| range.api == api)
+            .find(|range| range.api_key == api.to_wire())
             .copied()
     }
 

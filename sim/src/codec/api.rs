@@ -77,11 +77,16 @@ impl ApiKey {
     }
 }
 
+/// Fetch, which the cluster announces and does not answer.
+const FETCH: i16 = 1;
+/// `FindCoordinator`, likewise.
+const FIND_COORDINATOR: i16 = 10;
+
 /// A range of versions that a broker announces for one API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ApiRange {
-    /// The API.
-    pub api: ApiKey,
+    /// The API's number; it need not be one that the cluster answers.
+    pub api_key: i16,
     /// The first announced version.
     pub version_min: i16,
     /// The last announced version; answered if the codec supports it.
@@ -89,12 +94,16 @@ pub struct ApiRange {
 }
 
 impl ApiRange {
-    /// What Kafka 4.4 announces for the APIs that are here. Produce says 0 although versions 0 to 2
-    /// are answered by closing the connection: librdkafka before 2.9 derives "this broker knows
-    /// compression" from a minimum of 0 (KAFKA-18659).
+    /// What Kafka 4.4 announces, as far as producers look at it.
+    ///
+    /// librdkafka derives a broker's features from ranges that a producer never uses: record
+    /// batches and zstd from Fetch, LZ4 from `FindCoordinator`, compression from a Produce that
+    /// begins at 0 (KAFKA-18659). Hence Fetch and `FindCoordinator` are announced, and Produce from
+    /// 0 on; requests for them and for Produce 0 to 2 close the connection (the latter also in
+    /// Kafka 4).
     #[must_use]
     pub fn kafka_4() -> Vec<Self> {
-        let range = |api: ApiKey| {
+        let answered = |api: ApiKey| {
             let (version_min, version_max) = api.supported();
             let version_min = if api == ApiKey::Produce {
                 0
@@ -102,11 +111,23 @@ impl ApiRange {
                 version_min
             };
             Self {
-                api,
+                api_key: api.to_wire(),
                 version_min,
                 version_max,
             }
         };
-        ApiKey::ALL.into_iter().map(range).collect()
+        let mut ranges: Vec<Self> = ApiKey::ALL.into_iter().map(answered).collect();
+        ranges.push(Self {
+            api_key: FETCH,
+            version_min: 4,
+            version_max: 18,
+        });
+        ranges.push(Self {
+            api_key: FIND_COORDINATOR,
+            version_min: 0,
+            version_max: 6,
+        });
+        ranges.sort_by_key(|range| range.api_key);
+        ranges
     }
 }

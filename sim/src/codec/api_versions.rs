@@ -74,7 +74,7 @@ impl ApiVersionsResponse {
         let mut writer = Writer::response(correlation_id, false, flexible);
         writer.i16(self.error_code);
         writer.array(&self.api_keys, |writer, range| {
-            writer.i16(range.api.to_wire());
+            writer.i16(range.api_key);
             writer.i16(range.version_min);
             writer.i16(range.version_max);
             writer.no_tags();
