@@ -6,7 +6,8 @@
   cluster.py kill 2 ; cluster.py start 2
   cluster.py status ; cluster.py down
 
-Every broker is a controller too. Needs Java 17 or newer, and Maven for the first start of a version.
+Every broker is a controller too. Needs Java 17 or newer, and Maven for the first start of a
+version.
 """
 
 import argparse
@@ -137,16 +138,17 @@ class Cluster:
             meta.write_text("\n".join([*lines, f"node.id={broker}", f"directory.id={fresh_id()}"]))
 
     def java(self, role, archive_to=None):
-        """The JVM and its options. Class-data sharing halves the start: made once, at a clean exit."""
+        """The JVM and its options. Class-data sharing halves the start; a clean exit makes it."""
         archive = kafka_home(self.state["version"]) / f"{role}.jsa"
         if archive.exists():
             sharing = [f"-XX:SharedArchiveFile={archive}"]
         else:
             sharing = [f"-XX:ArchiveClassesAtExit={archive_to or self.folder / archive.name}"]
+        level = "warn" if role == "format" else "info"
         return [self.state["java"], "-Xshare:auto", *sharing, "-Xlog:disable",
                 "-Xlog:all=error:stderr", "-XX:+UseSerialGC", "-Xms64m", "-Xmx512m",
                 "-XX:TieredStopAtLevel=1" if role == "format" else "-XX:+ExitOnOutOfMemoryError",
-                "-Dorg.slf4j.simpleLogger.defaultLogLevel=" + ("warn" if role == "format" else "info"),
+                f"-Dorg.slf4j.simpleLogger.defaultLogLevel={level}",
                 "-Dorg.slf4j.simpleLogger.showDateTime=true",
                 "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
                 "-cp", self.state["jars"] + "/*"]

@@ -1,4 +1,4 @@
-"""Where Apache Kafka and the independent consumer come from: Maven Central and PyPI, kept in a cache.
+"""Where Apache Kafka and the independent consumer come from: Maven Central and PyPI, cached.
 
 Owns: the cache below ``${XDG_CACHE_HOME:-~/.cache}/titorelli``. Never: a running process.
 """
