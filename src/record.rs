@@ -34,7 +34,14 @@ impl<'a> Record<'a> {
     /// A record for `topic` with a null key and a null value.
     #[must_use]
     pub const fn to(topic: &'a str) -> Self {
-        Self { topic, partition: None, key: None, value: None, headers: &[], timestamp_ms: None }
+        Self {
+            topic,
+            partition: None,
+            key: None,
+            value: None,
+            headers: &[],
+            timestamp_ms: None,
+        }
     }
 
     /// With this key.

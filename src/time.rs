@@ -50,7 +50,10 @@ impl Add<Duration> for Instant {
     /// never early and never lies in the past by rounding (invariant L6).
     fn add(self, span: Duration) -> Self {
         let micros = span.as_nanos().div_ceil(1_000);
-        Self(self.0.saturating_add(u64::try_from(micros).unwrap_or(u64::MAX)))
+        Self(
+            self.0
+                .saturating_add(u64::try_from(micros).unwrap_or(u64::MAX)),
+        )
     }
 }
 
