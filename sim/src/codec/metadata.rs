@@ -167,7 +167,7 @@ impl MetadataResponse {
             writer.i32(self.controller_id);
         }
         writer.array(&self.topics, |writer, topic| {
-            self.encode_topic(writer, topic, version)
+            self.encode_topic(writer, topic, version);
         });
         if (8..=10).contains(&version) {
             let all = self.cluster_authorized_operations;

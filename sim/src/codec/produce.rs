@@ -205,7 +205,7 @@ impl ProduceResponse {
                 TopicName::Id(id) => writer.uuid(id),
             }
             writer.array(&topic.partitions, |writer, answer| {
-                answer.encode(writer, version)
+                answer.encode(writer, version);
             });
             writer.no_tags();
         });
