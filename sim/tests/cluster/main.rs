@@ -1,5 +1,6 @@
 //! The embedded cluster, from the outside: bytes in, answers out.
 
+#[cfg(test)]
 mod client;
 mod faults;
 mod produce;
