@@ -1,15 +1,17 @@
 //! Serves a cluster under the control of standard input, for scripts.
 //!
 //! `serve_and_dump [brokers [first_port]]` prints the bootstrap servers, then obeys one command per
-//! line: `topic NAME PARTITIONS`, `move TOPIC PARTITION BROKER`, `fail TOPIC PARTITION CODE
+//! line: `topic NAME PARTITIONS [small] [compacted] [stamped] [dated]` (512-byte batches,
+//! compaction, `LogAppendTime`, nothing from the future), `move TOPIC PARTITION BROKER`, `fail TOPIC PARTITION CODE
 //! append|refuse`, `cut`, `dump`. Each ends with the line `ok`; `dump` prints one JSON line per
 //! record before that. The end of the input ends the program.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
+use std::time::Duration;
 
 use titorelli_serve::{Embedded, EmbeddedConfig};
-use titorelli_sim::cluster::{BrokerId, Cluster};
+use titorelli_sim::cluster::{BrokerId, Cluster, TopicConfig};
 
 fn main() -> io::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -42,9 +44,22 @@ fn main() -> io::Result<()> {
 /// Carries out one command; what it prints, or `None` if it is not understood.
 fn obey(embedded: &Embedded, words: &[&str]) -> Option<String> {
     match *words {
-        ["topic", name, partitions] => {
-            let (name, partitions) = (name.to_owned(), partitions.parse().ok()?);
-            embedded.control(move |cluster| cluster.create_topic(&name, partitions));
+        ["topic", name, partitions, ref options @ ..] => {
+            let mut config = TopicConfig {
+                partitions: partitions.parse().ok()?,
+                ..TopicConfig::default()
+            };
+            for option in options {
+                match *option {
+                    "small" => config.max_message_bytes = 512,
+                    "compacted" => config.compacted = true,
+                    "dated" => config.timestamp_after_max = Some(Duration::from_secs(3_600)),
+                    "stamped" => config.log_append_time = true,
+                    _ => return None,
+                }
+            }
+            let name = name.to_owned();
+            embedded.control(move |cluster| cluster.create_topic_with(&name, config));
         }
         ["move", topic, partition, broker] => {
             let (topic, partition) = (topic.to_owned(), partition.parse().ok()?);

@@ -43,6 +43,19 @@ impl Refusal {
         }
     }
 
+    /// These records are to blame (KIP-467).
+    fn of_records(error_code: i16, indices: Vec<i32>, text: &str) -> Self {
+        let blame = |batch_index| RecordError {
+            batch_index,
+            message: Some(text.to_owned()),
+        };
+        Self {
+            record_errors: indices.into_iter().map(blame).collect(),
+            message: Some("One or more records have been rejected".to_owned()),
+            ..Self::by_log(error_code)
+        }
+    }
+
     pub(super) fn into_answer(self, partition: i32) -> PartitionAnswer {
         PartitionAnswer {
             log_start_offset: if self.by_log { 0 } else { -1 },
@@ -62,6 +75,27 @@ pub(super) struct AppendContext<'a> {
     pub(super) now: Instant,
 }
 
+impl AppendContext<'_> {
+    /// The broker's wall clock, in milliseconds since the Unix epoch.
+    fn wall_clock_ms(&self) -> i64 {
+        self.config
+            .wall_clock_ms
+            .saturating_add_unsigned(self.now.as_micros() / 1_000)
+    }
+
+    /// The greatest timestamp that the topic takes.
+    fn timestamp_ms_max(&self) -> i64 {
+        let limit = self
+            .topic
+            .timestamp_after_max
+            .filter(|_| !self.topic.log_append_time);
+        limit.map_or(i64::MAX, |span| {
+            let span_ms = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+            self.wall_clock_ms().saturating_add_unsigned(span_ms)
+        })
+    }
+}
+
 /// The one batch that these bytes must hold, checked as far as the request layer does.
 pub(super) fn only_batch(records: &Bytes, version: i16) -> Result<BatchHeader, Refusal> {
     let corrupt = |reason: crate::codec::Malformed| Refusal {
@@ -74,8 +108,13 @@ pub(super) fn only_batch(records: &Bytes, version: i16) -> Result<BatchHeader, R
     if batch.magic != 2 {
         return Err(Refusal::early(error_code::INVALID_RECORD));
     }
-    if version < 7 && batch.codec() == Some(Codec::Zstd) {
-        return Err(Refusal::early(error_code::UNSUPPORTED_COMPRESSION_TYPE));
+    match batch.codec() {
+        Some(Codec::Zstd) if version < 7 => {
+            return Err(Refusal::early(error_code::UNSUPPORTED_COMPRESSION_TYPE));
+        }
+        // Below version 7 the codec is looked at here already.
+        None if version < 7 => return Err(Refusal::early(error_code::UNKNOWN_SERVER_ERROR)),
+        Some(_) | None => {}
     }
     if first_batch(&rest).map_err(corrupt)?.is_some() {
         return Err(Refusal::early(error_code::INVALID_RECORD));
@@ -112,13 +151,10 @@ pub(super) fn append(
             }
         }
     }
-    let stamp_ms = context.topic.log_append_time.then(|| {
-        let elapsed_ms = context.now.as_micros() / 1_000;
-        context
-            .config
-            .wall_clock_ms
-            .saturating_add_unsigned(elapsed_ms)
-    });
+    let stamp_ms = context
+        .topic
+        .log_append_time
+        .then(|| context.wall_clock_ms());
     answer.base_offset = partition.log.next_offset();
     answer.log_append_time_ms = stamp_ms.unwrap_or(-1);
     walk_records(&plain, batch.record_count, |record| {
@@ -191,14 +227,15 @@ fn check_header_strictly(batch: &BatchHeader) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Walks the records to the last byte.
+/// Walks the records to the last byte, and names those that the topic does not take.
 fn check_records(
     context: AppendContext<'_>,
     batch: &BatchHeader,
     plain: &Bytes,
 ) -> Result<(), Refusal> {
     let strict = context.config.strictness == Strictness::Strict;
-    let mut keyless = Vec::new();
+    let timestamp_ms_max = context.timestamp_ms_max();
+    let (mut keyless, mut too_new) = (Vec::new(), Vec::new());
     let mut index = 0_i32;
     let mut are_deltas_right = true;
     let mut max_timestamp_ms = i64::MIN;
@@ -210,6 +247,9 @@ fn check_records(
         max_timestamp_ms = max_timestamp_ms.max(timestamp_ms);
         if context.topic.compacted && record.key.is_none() {
             keyless.push(index);
+        }
+        if timestamp_ms > timestamp_ms_max {
+            too_new.push(index);
         }
         index += 1;
     });
@@ -225,16 +265,21 @@ fn check_records(
             ..Refusal::by_log(error_code::INVALID_RECORD)
         });
     }
-    if keyless.is_empty() {
-        return Ok(());
+    if !keyless.is_empty() {
+        let text = "Compacted topic cannot accept message without key";
+        return Err(Refusal::of_records(
+            error_code::INVALID_RECORD,
+            keyless,
+            text,
+        ));
     }
-    let blame = |batch_index| RecordError {
-        batch_index,
-        message: Some("Compacted topic cannot accept message without key".to_owned()),
-    };
-    Err(Refusal {
-        record_errors: keyless.into_iter().map(blame).collect(),
-        message: Some("One or more records have been rejected due to invalid records".to_owned()),
-        ..Refusal::by_log(error_code::INVALID_RECORD)
-    })
+    if !too_new.is_empty() {
+        let text = "Timestamp of message is out of range";
+        return Err(Refusal::of_records(
+            error_code::INVALID_TIMESTAMP,
+            too_new,
+            text,
+        ));
+    }
+    Ok(())
 }

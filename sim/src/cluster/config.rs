@@ -1,6 +1,7 @@
 //! What a cluster is made of: brokers, limits, and how much it remembers.
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::codec::ApiRange;
 
@@ -90,10 +91,12 @@ pub struct TopicConfig {
     pub log_append_time: bool,
     /// `cleanup.policy=compact`: records without a key are refused.
     pub compacted: bool,
+    /// `message.timestamp.after.max.ms`: a record dated further in the future is refused.
+    pub timestamp_after_max: Option<Duration>,
 }
 
 impl Default for TopicConfig {
-    /// Kafka's defaults, with three replicas.
+    /// Kafka's defaults, with three replicas and without a limit on timestamps.
     fn default() -> Self {
         Self {
             partitions: 1,
@@ -102,6 +105,7 @@ impl Default for TopicConfig {
             max_message_bytes: 1_048_588,
             log_append_time: false,
             compacted: false,
+            timestamp_after_max: None,
         }
     }
 }
