@@ -1,0 +1,51 @@
+//! What the cluster did, for timelines and assertions.
+
+use super::config::BrokerId;
+use super::peer::PeerId;
+use crate::codec::ApiKey;
+
+/// One request that a broker handled, or one connection that it closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClusterEvent {
+    /// A request was handled.
+    Handled {
+        /// On which connection.
+        peer: PeerId,
+        /// By which broker.
+        broker: BrokerId,
+        /// The API.
+        api: ApiKey,
+        /// Its version.
+        api_version: i16,
+        /// The client's number for it.
+        correlation_id: i32,
+        /// Whether an answer was sent (not for acks=0).
+        is_answered: bool,
+        /// For Produce: what became of each batch.
+        batches: Vec<BatchOutcome>,
+    },
+    /// The broker closed a connection.
+    Closed {
+        /// Which one.
+        peer: PeerId,
+        /// Which broker.
+        broker: BrokerId,
+        /// Why.
+        reason: &'static str,
+    },
+}
+
+/// What became of one batch of a Produce request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchOutcome {
+    /// The topic's name; empty when the request named an unknown id.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// 0 or the error.
+    pub error_code: i16,
+    /// The answered base offset, or −1.
+    pub base_offset: i64,
+    /// Whether its records are new in the log: false for errors without append and duplicates.
+    pub is_appended: bool,
+}

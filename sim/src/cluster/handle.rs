@@ -1,0 +1,347 @@
+//! One request to one answer.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use titorelli::Instant;
+
+use super::append::{AppendContext, append, only_batch};
+use super::config::BrokerId;
+use super::event::{BatchOutcome, ClusterEvent};
+use super::peer::PeerId;
+use super::{Cluster, ClusterOutput};
+use crate::codec::{
+    ApiKey, ApiRange, ApiVersionsRequest, ApiVersionsResponse, InitProducerIdRequest,
+    InitProducerIdResponse, LeaderHint, MetadataBroker, PartitionAnswer, ProducePartition,
+    ProduceRequest, ProduceResponse, Request, RequestHeader, TopicAnswer, TopicName,
+    decode_request, error_code, request_header,
+};
+
+/// The cluster closes the connection for this reason.
+type CloseReason = &'static str;
+
+/// acks=−1: all replicas in sync.
+const ACKS_ALL: i16 = -1;
+/// acks=0: no answer is wanted.
+const ACKS_NONE: i16 = 0;
+
+impl Cluster {
+    /// Handles one whole frame.
+    pub(super) fn handle(
+        &mut self,
+        now: Instant,
+        peer: PeerId,
+        broker: BrokerId,
+        frame: &Bytes,
+    ) -> Result<(), CloseReason> {
+        let header = request_header(frame).map_err(|_| "no request header")?;
+        let api = ApiKey::from_wire(header.api_key).ok_or("unknown API")?;
+        let range = self.announced(broker, api).ok_or("unknown API")?;
+        let (version_min, version_max) = api.supported();
+        let answerable = version_min.max(range.version_min)..=version_max.min(range.version_max);
+        let version = header.api_version;
+        if !answerable.contains(&version) {
+            if api != ApiKey::ApiVersions {
+                return Err("unsupported version");
+            }
+            // KIP-511: layout 0, and the range of ApiVersions itself to try again with.
+            let answer = ApiVersionsResponse {
+                error_code: error_code::UNSUPPORTED_VERSION,
+                api_keys: vec![range],
+                throttle_time_ms: 0,
+            };
+            self.transmit(peer, answer.encode(0, header.correlation_id));
+            return Ok(());
+        }
+        let request = decode_request(frame, api, version).map_err(|reason| reason.0)?;
+        let handled = Handled {
+            now,
+            peer,
+            broker,
+            api,
+            header,
+        };
+        match request {
+            Request::Produce(request) => return self.produce(&handled, &request),
+            Request::Metadata(request) => {
+                let answer = self.metadata(broker, version, &request);
+                self.transmit(peer, answer.encode(version, handled.header.correlation_id));
+            }
+            Request::ApiVersions(request) => {
+                let answer = self.api_versions(broker, version, &request);
+                self.transmit(peer, answer.encode(version, handled.header.correlation_id));
+            }
+            Request::InitProducerId(request) => {
+                let answer = self.init_producer_id(broker, &request);
+                self.transmit(peer, answer.encode(version, handled.header.correlation_id));
+            }
+        }
+        self.tell(|| handled.event(true, Vec::new()));
+        Ok(())
+    }
+
+    fn transmit(&mut self, peer: PeerId, bytes: Bytes) {
+        self.outputs
+            .push_back(ClusterOutput::Transmit { peer, bytes });
+    }
+
+    fn announced(&self, broker: BrokerId, api: ApiKey) -> Option<ApiRange> {
+        let broker = self.broker(broker).expect("a connection leads to a broker");
+        broker
+            .config
+            .api_ranges
+            .iter()
+            .find(|range| range.api == api)
+            .copied()
+    }
+
+    pub(super) fn throttle_of(&self, broker: BrokerId) -> i32 {
+        self.broker(broker).map_or(0, |broker| broker.throttle_ms)
+    }
+
+    fn api_versions(
+        &self,
+        broker: BrokerId,
+        version: i16,
+        request: &ApiVersionsRequest,
+    ) -> ApiVersionsResponse {
+        let mut answer = ApiVersionsResponse::default();
+        if version >= 3 && !request.is_software_well_formed() {
+            answer.error_code = error_code::INVALID_REQUEST;
+            return answer;
+        }
+        if version >= 5 {
+            answer.error_code = self.check_identity(broker, request);
+        }
+        if answer.error_code == error_code::NONE {
+            let state = self.broker(broker).expect("a connection leads to a broker");
+            answer.api_keys.clone_from(&state.config.api_ranges);
+            answer.throttle_time_ms = state.throttle_ms;
+        }
+        answer
+    }
+
+    /// KIP-1242: whether the client talks to whom it believes. Both parts are given, or none.
+    fn check_identity(&self, broker: BrokerId, request: &ApiVersionsRequest) -> i16 {
+        match (&request.cluster_id, request.node_id) {
+            (None, -1) => error_code::NONE,
+            (None, _) | (Some(_), -1) => error_code::INVALID_REQUEST,
+            (Some(cluster_id), node_id) => {
+                if *cluster_id == self.config.cluster_id && node_id == broker.0 {
+                    error_code::NONE
+                } else {
+                    error_code::REBOOTSTRAP_REQUIRED
+                }
+            }
+        }
+    }
+
+    fn init_producer_id(
+        &mut self,
+        broker: BrokerId,
+        request: &InitProducerIdRequest,
+    ) -> InitProducerIdResponse {
+        let mut answer = InitProducerIdResponse {
+            throttle_time_ms: self.throttle_of(broker),
+            error_code: error_code::NONE,
+            producer_id: -1,
+            producer_epoch: -1,
+        };
+        if request.transactional_id.is_some() {
+            // There is no transaction coordinator here; this code ends a client's attempts.
+            answer.error_code = error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        } else if (request.producer_id == -1) != (request.producer_epoch == -1) {
+            answer.error_code = error_code::INVALID_REQUEST;
+        } else {
+            // Without a transactional id every request gets a new identity, also one that names
+            // its present identity to have it bumped.
+            answer.producer_id = self.next_producer_id;
+            answer.producer_epoch = 0;
+            self.next_producer_id += 1;
+        }
+        answer
+    }
+
+    fn produce(&mut self, handled: &Handled, request: &ProduceRequest) -> Result<(), CloseReason> {
+        let mut items = request.topics.iter().flat_map(|topic| &topic.partitions);
+        if items.any(|item| item.records.is_none()) {
+            // Kafka 4: the request handler fails, and nothing on this connection is answered.
+            self.peers
+                .get_mut(&handled.peer)
+                .expect("it sent this")
+                .is_mute = true;
+            return Ok(());
+        }
+        let mut topics = Vec::with_capacity(request.topics.len());
+        let mut outcomes = Vec::new();
+        let mut seen = BTreeSet::new();
+        for topic in &request.topics {
+            let index = match &topic.topic {
+                TopicName::Name(name) => self.by_name.get(name).copied(),
+                TopicName::Id(id) => self.by_id.get(id).copied(),
+            };
+            let mut partitions = Vec::with_capacity(topic.partitions.len());
+            for item in &topic.partitions {
+                // The same partition twice: one entry in the answer, one batch is dropped.
+                if !seen.insert((topic.topic.clone(), item.partition)) {
+                    continue;
+                }
+                let (answer, is_appended) = self.produce_batch(handled, request, index, item);
+                if self.config.tells_events {
+                    outcomes.push(self.outcome(index, &answer, is_appended));
+                }
+                partitions.push(answer);
+            }
+            topics.push(TopicAnswer {
+                topic: topic.topic.clone(),
+                partitions,
+            });
+        }
+        let is_answered = request.acks != ACKS_NONE;
+        self.tell(|| handled.event(is_answered, outcomes));
+        if is_answered {
+            let answer = ProduceResponse {
+                node_endpoints: self.hinted_endpoints(&topics),
+                throttle_time_ms: self.throttle_of(handled.broker),
+                topics,
+            };
+            let header = &handled.header;
+            let bytes = answer.encode(header.api_version, header.correlation_id);
+            self.transmit(handled.peer, bytes);
+            return Ok(());
+        }
+        let mut answers = topics.iter().flat_map(|topic| &topic.partitions);
+        if answers.any(|answer| answer.error_code != error_code::NONE) {
+            return Err("a batch with acks=0 was refused");
+        }
+        Ok(())
+    }
+
+    /// One batch: its answer, and whether its records are new in the log.
+    fn produce_batch(
+        &mut self,
+        handled: &Handled,
+        request: &ProduceRequest,
+        topic: Option<usize>,
+        item: &ProducePartition,
+    ) -> (PartitionAnswer, bool) {
+        let index = item.partition;
+        let refuse = |error_code| (PartitionAnswer::refused(index, error_code), false);
+        let version = handled.header.api_version;
+        let Some(topic) = topic else {
+            return refuse(match version {
+                ..=12 => error_code::UNKNOWN_TOPIC_OR_PARTITION,
+                13.. => error_code::UNKNOWN_TOPIC_ID,
+            });
+        };
+        let live_count = self.live_replicas(topic, index);
+        let topic = self.topics[topic].as_mut().expect("a named topic is there");
+        let context = AppendContext {
+            config: &self.config,
+            topic: &topic.config,
+            broker: handled.broker,
+            now: handled.now,
+        };
+        let Some(partition) = usize::try_from(index)
+            .ok()
+            .and_then(|index| topic.partitions.get_mut(index))
+        else {
+            return refuse(error_code::UNKNOWN_TOPIC_OR_PARTITION);
+        };
+        let records = item.records.as_ref().expect("null records were sorted out");
+        let batch = match only_batch(records, version) {
+            Ok(batch) => batch,
+            Err(refusal) => return (refusal.into_answer(index), false),
+        };
+        if batch.is_transactional() {
+            return refuse(error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+        }
+        if !(ACKS_ALL..=1).contains(&request.acks) {
+            return refuse(error_code::INVALID_REQUIRED_ACKS);
+        }
+        if partition.leader != Some(handled.broker) {
+            let mut answer = PartitionAnswer::refused(index, error_code::NOT_LEADER_OR_FOLLOWER);
+            answer.current_leader = partition.leader.map(|leader| LeaderHint {
+                leader_id: leader.0,
+                leader_epoch: partition.leader_epoch,
+            });
+            return (answer, false);
+        }
+        let scripted = partition.scripted.pop_front();
+        if let Some(failure) = scripted.filter(|failure| !failure.append) {
+            return refuse(failure.error_code);
+        }
+        if request.acks == ACKS_ALL && live_count < topic.config.min_insync_replicas {
+            let mut answer = PartitionAnswer::refused(index, error_code::NOT_ENOUGH_REPLICAS);
+            answer.log_start_offset = 0;
+            return (answer, false);
+        }
+        let offset_before = partition.log.next_offset();
+        let mut answer = append(context, partition, index, &batch)
+            .unwrap_or_else(|refusal| refusal.into_answer(index));
+        let is_appended = partition.log.next_offset() > offset_before;
+        if let Some(failure) = scripted.filter(|_| answer.error_code == error_code::NONE) {
+            answer = PartitionAnswer::refused(index, failure.error_code);
+        }
+        (answer, is_appended)
+    }
+
+    fn live_replicas(&self, topic: usize, partition: i32) -> usize {
+        let topic = self.topics[topic].as_ref().expect("a named topic is there");
+        let replicas = topic.partition(partition).map_or(&[][..], |p| &p.replicas);
+        replicas.iter().filter(|id| self.is_up(**id)).count()
+    }
+
+    fn outcome(
+        &self,
+        topic: Option<usize>,
+        answer: &PartitionAnswer,
+        is_appended: bool,
+    ) -> BatchOutcome {
+        let topic = topic.and_then(|index| self.topics[index].as_ref());
+        BatchOutcome {
+            topic: topic.map(|topic| topic.name.clone()).unwrap_or_default(),
+            partition: answer.partition,
+            error_code: answer.error_code,
+            base_offset: answer.base_offset,
+            is_appended,
+        }
+    }
+
+    /// The addresses of the leaders that the answers hint at.
+    fn hinted_endpoints(&self, topics: &[TopicAnswer]) -> Vec<MetadataBroker> {
+        let answers = topics.iter().flat_map(|topic| &topic.partitions);
+        let ids: BTreeSet<i32> = answers
+            .filter_map(|answer| answer.current_leader)
+            .map(|hint| hint.leader_id)
+            .collect();
+        let brokers = self
+            .brokers
+            .iter()
+            .filter(|broker| ids.contains(&broker.config.id.0));
+        brokers.map(super::Broker::endpoint).collect()
+    }
+}
+
+/// The request at hand.
+struct Handled {
+    now: Instant,
+    peer: PeerId,
+    broker: BrokerId,
+    api: ApiKey,
+    header: RequestHeader,
+}
+
+impl Handled {
+    fn event(&self, is_answered: bool, batches: Vec<BatchOutcome>) -> ClusterEvent {
+        ClusterEvent::Handled {
+            peer: self.peer,
+            broker: self.broker,
+            api: self.api,
+            api_version: self.header.api_version,
+            correlation_id: self.header.correlation_id,
+            is_answered,
+            batches,
+        }
+    }
+}

@@ -1,0 +1,451 @@
+//! A Kafka cluster without sockets and clocks.
+//!
+//! Owns: brokers, topics, logs, producer states, and the connections to them. Never: time of its
+//! own, randomness, or I/O: bytes and `now` come in through [`Cluster::receive`], bytes go out
+//! through [`Cluster::poll_output`].
+//! Invariants: answers of one connection leave in the order of its requests; a record is in at most
+//! one log, at one offset; a closed connection is never heard of again.
+//!
+//! ```
+//! use titorelli::Instant;
+//! use titorelli_sim::cluster::{BrokerId, Cluster, ClusterConfig, ClusterOutput};
+//!
+//! let mut cluster = Cluster::new(ClusterConfig::with_brokers(3));
+//! cluster.create_topic("orders", 2);
+//! let peer = cluster.connect(BrokerId(1)).expect("broker 1 is up");
+//! // ApiVersions v0, correlation id 7, no client id.
+//! let request = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 7, 0xff, 0xff];
+//! cluster.receive(Instant::ZERO, peer, &request);
+//! let Some(ClusterOutput::Transmit { bytes, .. }) = cluster.poll_output() else {
+//!     panic!("an answer");
+//! };
+//! assert_eq!(bytes[4..8], [0, 0, 0, 7]);
+//! ```
+
+mod append;
+mod config;
+mod event;
+mod handle;
+mod log;
+mod metadata;
+mod peer;
+mod producer_state;
+mod topic;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use titorelli::Instant;
+
+pub use config::{BrokerConfig, BrokerId, ClusterConfig, LogRetention, Strictness, TopicConfig};
+pub use event::{BatchOutcome, ClusterEvent};
+pub use log::{BatchFacts, LogHeader, LogRecord, PartitionLog, record_digest};
+pub use peer::PeerId;
+
+use peer::{Next, Peer};
+use topic::{Partition, ScriptedFailure, Topic};
+
+/// What the cluster wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClusterOutput {
+    /// Send these bytes to the client.
+    Transmit {
+        /// The connection.
+        peer: PeerId,
+        /// One whole response.
+        bytes: Bytes,
+    },
+    /// Close this connection, after the bytes before it. The cluster has forgotten it.
+    Close(PeerId),
+}
+
+/// One broker's changeable state.
+#[derive(Debug)]
+struct Broker {
+    config: BrokerConfig,
+    is_up: bool,
+    throttle_ms: i32,
+}
+
+/// A Kafka cluster: brokers with partition logs, leaders and producer states.
+#[derive(Debug)]
+pub struct Cluster {
+    config: ClusterConfig,
+    brokers: Vec<Broker>,
+    /// Topics in the order of their creation; a deleted one is `None`.
+    topics: Vec<Option<Topic>>,
+    /// Invariant: names and ids of exactly the topics that are `Some`.
+    by_name: BTreeMap<String, usize>,
+    by_id: BTreeMap<[u8; 16], usize>,
+    peers: BTreeMap<PeerId, Peer>,
+    outputs: VecDeque<ClusterOutput>,
+    events: VecDeque<ClusterEvent>,
+    next_peer: u64,
+    next_producer_id: i64,
+}
+
+impl Cluster {
+    /// A cluster whose brokers are all up, without topics.
+    ///
+    /// # Panics
+    /// The configuration has no broker, or two with one id.
+    #[must_use]
+    pub fn new(config: ClusterConfig) -> Self {
+        assert!(
+            !config.brokers.is_empty(),
+            "a cluster has at least one broker"
+        );
+        let broker = |config: &BrokerConfig| Broker {
+            config: config.clone(),
+            is_up: true,
+            throttle_ms: 0,
+        };
+        let brokers: Vec<Broker> = config.brokers.iter().map(broker).collect();
+        for (index, broker) in brokers.iter().enumerate() {
+            let is_unique = brokers[..index]
+                .iter()
+                .all(|b| b.config.id != broker.config.id);
+            assert!(is_unique, "broker ids are unique");
+        }
+        Self {
+            config,
+            brokers,
+            topics: Vec::new(),
+            by_name: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            events: VecDeque::new(),
+            next_peer: 1,
+            next_producer_id: 1_000,
+        }
+    }
+
+    /// What it was made from.
+    #[must_use]
+    pub const fn config(&self) -> &ClusterConfig {
+        &self.config
+    }
+
+    /// A client connects to a broker. `None`: refused, the broker is down or does not exist.
+    pub fn connect(&mut self, broker: BrokerId) -> Option<PeerId> {
+        if !self.is_up(broker) {
+            return None;
+        }
+        let peer = PeerId(self.next_peer);
+        self.next_peer += 1;
+        self.peers.insert(peer, Peer::new(broker));
+        Some(peer)
+    }
+
+    /// Bytes of a client arrived, in any chunking. Bytes for a closed connection are ignored.
+    pub fn receive(&mut self, now: Instant, peer: PeerId, bytes: &[u8]) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        state.extend(bytes);
+        let broker = state.broker;
+        while let Some(state) = self.peers.get_mut(&peer) {
+            if state.is_mute {
+                return;
+            }
+            match state.next_frame(self.config.request_bytes_max) {
+                Next::Wait => return,
+                Next::Broken => return self.close(peer, "frame length out of bounds"),
+                Next::Frame(frame) => {
+                    if let Err(reason) = self.handle(now, peer, broker, &frame) {
+                        return self.close(peer, reason);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The client's end is gone. Whole requests that were received before have been handled.
+    pub fn disconnected(&mut self, peer: PeerId) {
+        self.peers.remove(&peer);
+    }
+
+    /// The next thing to do, in order. May change after every other call.
+    pub fn poll_output(&mut self) -> Option<ClusterOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// The next thing that happened, if [`ClusterConfig::tells_events`]. Events wait here until
+    /// they are polled.
+    pub fn poll_event(&mut self) -> Option<ClusterEvent> {
+        self.events.pop_front()
+    }
+
+    fn tell(&mut self, event: impl FnOnce() -> ClusterEvent) {
+        if self.config.tells_events {
+            self.events.push_back(event());
+        }
+    }
+
+    fn close(&mut self, peer: PeerId, reason: &'static str) {
+        let Some(state) = self.peers.remove(&peer) else {
+            return;
+        };
+        self.outputs.push_back(ClusterOutput::Close(peer));
+        self.tell(|| ClusterEvent::Closed {
+            peer,
+            broker: state.broker,
+            reason,
+        });
+    }
+
+    // ---- Controls: what a test or an operator does to the cluster -----------------------------
+
+    /// Creates a topic with so many partitions and the cluster's defaults.
+    ///
+    /// # Panics
+    /// The name is taken or not legal, or there are no partitions.
+    pub fn create_topic(&mut self, name: &str, partitions: i32) {
+        self.create_topic_with(
+            name,
+            TopicConfig {
+                partitions,
+                ..self.config.topic
+            },
+        );
+    }
+
+    /// Creates a topic. Partition `p` is led by the `p`-th broker, counted round and round.
+    ///
+    /// # Panics
+    /// As [`Self::create_topic`].
+    pub fn create_topic_with(&mut self, name: &str, config: TopicConfig) {
+        assert!(topic::is_legal_name(name), "{name:?} is not a topic's name");
+        assert!(!self.by_name.contains_key(name), "topic {name:?} exists");
+        let index = self.topics.len();
+        let serial = u64::try_from(index).expect("fits") + 1;
+        let mut id = *b"topic-id\0\0\0\0\0\0\0\0";
+        id[8..].copy_from_slice(&serial.to_be_bytes());
+        let brokers: Vec<BrokerId> = self.brokers.iter().map(|b| b.config.id).collect();
+        let retention = self.config.retention;
+        self.topics.push(Some(Topic::new(
+            name.to_owned(),
+            id,
+            config,
+            retention,
+            &brokers,
+        )));
+        self.by_name.insert(name.to_owned(), index);
+        self.by_id.insert(id, index);
+        self.elect();
+    }
+
+    /// Deletes a topic and its logs. A new topic of that name gets another id.
+    ///
+    /// # Panics
+    /// There is no such topic.
+    pub fn delete_topic(&mut self, name: &str) {
+        let index = self.by_name.remove(name).expect("the topic exists");
+        let topic = self.topics[index].take().expect("a named topic is there");
+        self.by_id.remove(&topic.id).expect("a topic has an id");
+    }
+
+    /// Adds partitions until the topic has `count`.
+    ///
+    /// # Panics
+    /// There is no such topic, or it has more.
+    pub fn add_partitions(&mut self, name: &str, count: i32) {
+        let brokers: Vec<BrokerId> = self.brokers.iter().map(|b| b.config.id).collect();
+        let retention = self.config.retention;
+        let topic = self.topic_mut(name);
+        let count = usize::try_from(count).expect("not negative");
+        assert!(
+            count >= topic.partitions.len(),
+            "partitions cannot be removed"
+        );
+        topic.grow(count, retention, &brokers);
+        self.elect();
+    }
+
+    /// Moves a partition's leadership, under a new leader epoch. The log moves along.
+    ///
+    /// # Panics
+    /// There is no such partition or broker.
+    pub fn move_leader(&mut self, topic: &str, partition: i32, broker: BrokerId) {
+        assert!(self.broker(broker).is_some(), "{broker} exists");
+        self.partition_mut(topic, partition).lead(Some(broker));
+    }
+
+    /// Takes a broker down: its connections close, connects are refused, and its partitions get
+    /// the next live replica as leader, if there is one.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn set_down(&mut self, broker: BrokerId) {
+        self.broker_mut(broker).is_up = false;
+        self.close_connections(broker);
+        self.elect();
+    }
+
+    /// Brings a broker up again. It leads what had no leader.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn set_up(&mut self, broker: BrokerId) {
+        self.broker_mut(broker).is_up = true;
+        self.elect();
+    }
+
+    /// Closes every connection to a broker, as a restart or an idle limit does.
+    pub fn close_connections(&mut self, broker: BrokerId) {
+        let of_broker = |(peer, state): (&PeerId, &Peer)| (state.broker == broker).then_some(*peer);
+        let peers: Vec<PeerId> = self.peers.iter().filter_map(of_broker).collect();
+        for peer in peers {
+            self.close(peer, "the broker goes down");
+        }
+    }
+
+    /// Answers the next batch for a partition with this error code; `append`: the batch is written
+    /// all the same, as with `REQUEST_TIMED_OUT`. Several calls queue up.
+    ///
+    /// # Panics
+    /// There is no such partition.
+    pub fn fail_next(&mut self, topic: &str, partition: i32, error_code: i16, append: bool) {
+        let failure = ScriptedFailure { error_code, append };
+        self.partition_mut(topic, partition)
+            .scripted
+            .push_back(failure);
+    }
+
+    /// Forgets what a partition knows of producers, as after `producer.id.expiration.ms`.
+    ///
+    /// # Panics
+    /// There is no such partition.
+    pub fn forget_producers(&mut self, topic: &str, partition: i32) {
+        self.partition_mut(topic, partition).producers.forget();
+    }
+
+    /// Announces this throttle time in every answer of a broker, in milliseconds.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn throttle(&mut self, broker: BrokerId, throttle_ms: i32) {
+        self.broker_mut(broker).throttle_ms = throttle_ms;
+    }
+
+    // ---- Readers ------------------------------------------------------------------------------
+
+    /// The log of a partition.
+    ///
+    /// # Panics
+    /// There is no such partition.
+    #[must_use]
+    pub fn log(&self, topic: &str, partition: i32) -> &PartitionLog {
+        &self
+            .partition(topic, partition)
+            .expect("the partition exists")
+            .log
+    }
+
+    /// Every log with its topic and partition, topics by name.
+    pub fn logs(&self) -> impl Iterator<Item = (&str, i32, &PartitionLog)> {
+        self.by_name.values().flat_map(|index| {
+            let topic = self.topics[*index]
+                .as_ref()
+                .expect("a named topic is there");
+            (0..)
+                .zip(&topic.partitions)
+                .map(|(partition, state)| (topic.name.as_str(), partition, &state.log))
+        })
+    }
+
+    /// Whether a topic of this name exists.
+    #[must_use]
+    pub fn has_topic(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
+    /// How many partitions a topic has; 0 if there is none of this name.
+    #[must_use]
+    pub fn partition_count(&self, topic: &str) -> i32 {
+        let count = self.topic(topic).map_or(0, |topic| topic.partitions.len());
+        i32::try_from(count).expect("partitions are counted by i32")
+    }
+
+    /// A partition's leader and leader epoch; no leader while every replica is down.
+    ///
+    /// # Panics
+    /// There is no such partition.
+    #[must_use]
+    pub fn leader(&self, topic: &str, partition: i32) -> (Option<BrokerId>, i32) {
+        let state = self
+            .partition(topic, partition)
+            .expect("the partition exists");
+        (state.leader, state.leader_epoch)
+    }
+
+    /// The broker at this advertised address.
+    #[must_use]
+    pub fn broker_at(&self, host: &str, port: u16) -> Option<BrokerId> {
+        let is_there = |b: &&Broker| b.config.host == host && b.config.port == port;
+        self.brokers
+            .iter()
+            .find(is_there)
+            .map(|broker| broker.config.id)
+    }
+
+    /// Which broker a connection leads to; `None` once it is closed.
+    #[must_use]
+    pub fn broker_of(&self, peer: PeerId) -> Option<BrokerId> {
+        self.peers.get(&peer).map(|state| state.broker)
+    }
+
+    /// Whether a broker is up.
+    #[must_use]
+    pub fn is_up(&self, broker: BrokerId) -> bool {
+        self.broker(broker).is_some_and(|broker| broker.is_up)
+    }
+
+    // ---- Lookups ------------------------------------------------------------------------------
+
+    fn elect(&mut self) {
+        let brokers = &self.brokers;
+        let is_live = |id: BrokerId| brokers.iter().any(|b| b.config.id == id && b.is_up);
+        for partition in self
+            .topics
+            .iter_mut()
+            .flatten()
+            .flat_map(|t| &mut t.partitions)
+        {
+            partition.elect(is_live);
+        }
+    }
+
+    fn broker(&self, id: BrokerId) -> Option<&Broker> {
+        self.brokers.iter().find(|broker| broker.config.id == id)
+    }
+
+    fn broker_mut(&mut self, id: BrokerId) -> &mut Broker {
+        self.brokers
+            .iter_mut()
+            .find(|broker| broker.config.id == id)
+            .expect("the broker exists")
+    }
+
+    fn topic(&self, name: &str) -> Option<&Topic> {
+        self.by_name
+            .get(name)
+            .and_then(|index| self.topics[*index].as_ref())
+    }
+
+    fn topic_mut(&mut self, name: &str) -> &mut Topic {
+        let index = *self.by_name.get(name).expect("the topic exists");
+        self.topics[index].as_mut().expect("a named topic is there")
+    }
+
+    fn partition(&self, topic: &str, partition: i32) -> Option<&Partition> {
+        self.topic(topic)?.partition(partition)
+    }
+
+    fn partition_mut(&mut self, topic: &str, partition: i32) -> &mut Partition {
+        self.topic_mut(topic)
+            .partition_mut(partition)
+            .expect("the partition exists")
+    }
+}

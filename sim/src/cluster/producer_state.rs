@@ -1,0 +1,184 @@
+//! What a partition remembers of each idempotent producer (KIP-98).
+//!
+//! Owns: the last five batches of each producer id. Never: records.
+//! Follows Kafka's `ProducerAppendInfo` and `ProducerStateEntry`.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::codec::{BatchHeader, error_code};
+
+/// How many batches a broker remembers per producer: `ProducerStateEntry.NUM_BATCHES_TO_RETAIN`.
+const WINDOW_BATCHES: usize = 5;
+
+/// One remembered batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct KnownBatch {
+    first_sequence: i32,
+    last_sequence: i32,
+    /// Where it was written: what a duplicate is answered with.
+    pub(super) base_offset: i64,
+    /// Its greatest timestamp: a duplicate's answer carries it.
+    pub(super) max_timestamp_ms: i64,
+}
+
+/// One producer id on one partition.
+#[derive(Clone, Debug)]
+struct Entry {
+    epoch: i16,
+    /// Invariant: 1 to [`WINDOW_BATCHES`] batches, oldest first, all of `epoch`.
+    batches: VecDeque<KnownBatch>,
+}
+
+/// What to do with a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judgement {
+    /// It is the next one.
+    Append,
+    /// It is among the last five: answer as then.
+    Duplicate(KnownBatch),
+    /// Its epoch or sequence is wrong.
+    Refuse(i16),
+}
+
+/// All producers of one partition.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ProducerStates {
+    entries: BTreeMap<i64, Entry>,
+}
+
+impl ProducerStates {
+    /// Whether this batch, whose producer id is set, may be appended. A producer without state may
+    /// begin at any sequence number, as in Kafka since 2.8.
+    pub(super) fn judge(&self, batch: &BatchHeader) -> Judgement {
+        assert!(batch.producer_id >= 0, "only idempotent batches are judged");
+        let Some(entry) = self.entries.get(&batch.producer_id) else {
+            return if batch.producer_epoch < 0 {
+                Judgement::Refuse(error_code::INVALID_PRODUCER_EPOCH)
+            } else {
+                Judgement::Append
+            };
+        };
+        if batch.producer_epoch < entry.epoch {
+            return Judgement::Refuse(error_code::INVALID_PRODUCER_EPOCH);
+        }
+        if batch.producer_epoch > entry.epoch {
+            return match batch.base_sequence {
+                0 => Judgement::Append,
+                _ => Judgement::Refuse(error_code::OUT_OF_ORDER_SEQUENCE_NUMBER),
+            };
+        }
+        let last_sequence = last_sequence(batch);
+        let same = |known: &&KnownBatch| {
+            known.first_sequence == batch.base_sequence && known.last_sequence == last_sequence
+        };
+        if let Some(known) = entry.batches.iter().find(same) {
+            return Judgement::Duplicate(*known);
+        }
+        let newest = entry
+            .batches
+            .back()
+            .expect("an entry has at least one batch");
+        if advance(newest.last_sequence, 1) == batch.base_sequence {
+            Judgement::Append
+        } else {
+            Judgement::Refuse(error_code::OUT_OF_ORDER_SEQUENCE_NUMBER)
+        }
+    }
+
+    /// Remembers an appended batch.
+    pub(super) fn appended(&mut self, batch: &BatchHeader, base_offset: i64) {
+        let known = KnownBatch {
+            first_sequence: batch.base_sequence,
+            last_sequence: last_sequence(batch),
+            base_offset,
+            max_timestamp_ms: batch.max_timestamp_ms,
+        };
+        let epoch = batch.producer_epoch;
+        let entry = self
+            .entries
+            .entry(batch.producer_id)
+            .or_insert_with(|| Entry {
+                epoch,
+                batches: VecDeque::with_capacity(WINDOW_BATCHES),
+            });
+        if entry.epoch != epoch {
+            entry.epoch = epoch;
+            entry.batches.clear();
+        }
+        if entry.batches.len() == WINDOW_BATCHES {
+            entry.batches.pop_front();
+        }
+        entry.batches.push_back(known);
+    }
+
+    /// Forgets everything, as after `producer.id.expiration.ms`.
+    pub(super) fn forget(&mut self) {
+        self.entries.clear();
+    }
+}
+
+fn last_sequence(batch: &BatchHeader) -> i32 {
+    advance(batch.base_sequence, batch.last_offset_delta)
+}
+
+/// Sequence numbers wrap from 2³¹−1 to 0.
+fn advance(sequence: i32, by: i32) -> i32 {
+    sequence.wrapping_add(by) & i32::MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn batch(epoch: i16, base_sequence: i32, count: i32) -> BatchHeader {
+        BatchHeader {
+            base_offset: 0,
+            partition_leader_epoch: -1,
+            magic: 2,
+            is_intact: true,
+            attributes: 0,
+            last_offset_delta: count - 1,
+            base_timestamp_ms: 0,
+            max_timestamp_ms: 7,
+            producer_id: 1,
+            producer_epoch: epoch,
+            base_sequence,
+            record_count: count,
+            records: Bytes::new(),
+            size_bytes: 61,
+        }
+    }
+
+    #[test]
+    fn only_the_last_five_batches_are_duplicates() {
+        let mut states = ProducerStates::default();
+        for sequence in 0..7 {
+            assert_eq!(states.judge(&batch(0, sequence, 1)), Judgement::Append);
+            states.appended(&batch(0, sequence, 1), i64::from(sequence));
+        }
+        for sequence in 2..7 {
+            let Judgement::Duplicate(known) = states.judge(&batch(0, sequence, 1)) else {
+                panic!("sequence {sequence} is remembered");
+            };
+            assert_eq!(known.base_offset, i64::from(sequence));
+        }
+        let out_of_order = Judgement::Refuse(error_code::OUT_OF_ORDER_SEQUENCE_NUMBER);
+        assert_eq!(states.judge(&batch(0, 1, 1)), out_of_order);
+        assert_eq!(states.judge(&batch(0, 6, 3)), out_of_order);
+        assert_eq!(states.judge(&batch(0, 8, 1)), out_of_order);
+    }
+
+    #[test]
+    fn a_sequence_wraps_to_zero_and_a_new_epoch_begins_at_zero() {
+        let mut states = ProducerStates::default();
+        states.appended(&batch(0, i32::MAX - 1, 3), 0);
+        assert_eq!(states.judge(&batch(0, 1, 1)), Judgement::Append);
+        assert_eq!(states.judge(&batch(1, 0, 1)), Judgement::Append);
+        let out_of_order = Judgement::Refuse(error_code::OUT_OF_ORDER_SEQUENCE_NUMBER);
+        assert_eq!(states.judge(&batch(1, 1, 1)), out_of_order);
+        states.appended(&batch(1, 0, 1), 3);
+        let fenced = Judgement::Refuse(error_code::INVALID_PRODUCER_EPOCH);
+        assert_eq!(states.judge(&batch(0, 1, 1)), fenced);
+    }
+}

@@ -1,0 +1,126 @@
+//! Topics and partitions: who leads what.
+
+use std::collections::VecDeque;
+
+use super::config::{BrokerId, LogRetention, TopicConfig};
+use super::log::PartitionLog;
+use super::producer_state::ProducerStates;
+
+/// A scripted answer for the next batch of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ScriptedFailure {
+    pub(super) error_code: i16,
+    /// Whether the batch is appended all the same.
+    pub(super) append: bool,
+}
+
+/// One partition.
+#[derive(Debug)]
+pub(super) struct Partition {
+    /// `None` while every replica is down.
+    pub(super) leader: Option<BrokerId>,
+    pub(super) leader_epoch: i32,
+    /// All replicas; they share one log, so that a new leader never lacks a record.
+    pub(super) replicas: Vec<BrokerId>,
+    pub(super) log: PartitionLog,
+    pub(super) producers: ProducerStates,
+    pub(super) scripted: VecDeque<ScriptedFailure>,
+}
+
+/// One topic.
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) name: String,
+    pub(super) id: [u8; 16],
+    pub(super) config: TopicConfig,
+    pub(super) partitions: Vec<Partition>,
+}
+
+impl Topic {
+    /// A topic whose partitions are spread over `brokers` in order, led by their first live replica.
+    pub(super) fn new(
+        name: String,
+        id: [u8; 16],
+        config: TopicConfig,
+        retention: LogRetention,
+        brokers: &[BrokerId],
+    ) -> Self {
+        assert!(config.partitions > 0, "a topic has at least one partition");
+        let mut topic = Self {
+            name,
+            id,
+            config,
+            partitions: Vec::new(),
+        };
+        let count = usize::try_from(config.partitions).expect("positive");
+        topic.partitions.reserve(count);
+        topic.grow(count, retention, brokers);
+        topic
+    }
+
+    /// Adds partitions until there are `count`.
+    pub(super) fn grow(&mut self, count: usize, retention: LogRetention, brokers: &[BrokerId]) {
+        let replica_count = self.config.replication_factor.clamp(1, brokers.len());
+        for index in self.partitions.len()..count {
+            let from = index % brokers.len();
+            let replicas: Vec<BrokerId> = brokers
+                .iter()
+                .cycle()
+                .skip(from)
+                .take(replica_count)
+                .copied()
+                .collect();
+            self.partitions.push(Partition {
+                leader: replicas.first().copied(),
+                leader_epoch: 0,
+                replicas,
+                log: PartitionLog::new(retention),
+                producers: ProducerStates::default(),
+                scripted: VecDeque::new(),
+            });
+        }
+    }
+
+    pub(super) fn partition(&self, partition: i32) -> Option<&Partition> {
+        self.partitions.get(usize::try_from(partition).ok()?)
+    }
+
+    pub(super) fn partition_mut(&mut self, partition: i32) -> Option<&mut Partition> {
+        self.partitions.get_mut(usize::try_from(partition).ok()?)
+    }
+}
+
+impl Partition {
+    /// Makes `leader` the leader, under a new epoch.
+    pub(super) fn lead(&mut self, leader: Option<BrokerId>) {
+        self.leader = leader;
+        self.leader_epoch += 1;
+        if let Some(leader) = leader {
+            // A reassignment: a leader is always a replica.
+            if !self.replicas.contains(&leader) {
+                self.replicas.insert(0, leader);
+            }
+        }
+    }
+
+    /// Elects a leader if the present one is not alive.
+    pub(super) fn elect(&mut self, is_live: impl Fn(BrokerId) -> bool) {
+        if self.leader.is_some_and(&is_live) {
+            return;
+        }
+        let next = self
+            .replicas
+            .iter()
+            .copied()
+            .find(|broker| is_live(*broker));
+        if next != self.leader {
+            self.lead(next);
+        }
+    }
+}
+
+/// Whether Kafka accepts this as a topic's name: `Topic.validate`.
+pub(super) fn is_legal_name(name: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(legal)
+}

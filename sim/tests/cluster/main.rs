@@ -1,0 +1,7 @@
+//! The embedded cluster, from the outside: bytes in, answers out.
+
+#[cfg(test)]
+mod client;
+mod faults;
+mod produce;
+mod robust;
