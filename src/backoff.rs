@@ -36,20 +36,32 @@ mod tests {
         let backoff = Backoff { base, max };
         for (failures, millis) in [(1, 100), (2, 200), (3, 400), (4, 800)] {
             let pause = backoff.pause(failures, &mut rng).as_micros();
-            assert!((millis * 800..=millis * 1_200).contains(&pause), "{failures}: {pause}");
+            assert!(
+                (millis * 800..=millis * 1_200).contains(&pause),
+                "{failures}: {pause}"
+            );
         }
         for failures in [5, 31, 32, u32::MAX] {
             let pause = backoff.pause(failures, &mut rng);
-            assert!(pause <= max && pause >= max.mul_f64(0.79), "{failures}: {pause:?}");
+            assert!(
+                pause <= max && pause >= max.mul_f64(0.79),
+                "{failures}: {pause:?}"
+            );
         }
     }
 
     #[test]
     fn extremes_neither_overflow_nor_exceed_the_cap() {
         let mut rng = ChaCha8Rng::from_seed([7; 32]);
-        let never = Backoff { base: Duration::ZERO, max: Duration::ZERO };
+        let never = Backoff {
+            base: Duration::ZERO,
+            max: Duration::ZERO,
+        };
         assert_eq!(never.pause(3, &mut rng), Duration::ZERO);
-        let long = Backoff { base: Duration::MAX, max: Duration::MAX };
+        let long = Backoff {
+            base: Duration::MAX,
+            max: Duration::MAX,
+        };
         assert!(long.pause(u32::MAX, &mut rng) > Duration::from_secs(1 << 40));
     }
 }

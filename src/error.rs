@@ -21,7 +21,10 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(crate) fn new(key: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { key: key.into(), reason: reason.into() }
+        Self {
+            key: key.into(),
+            reason: reason.into(),
+        }
     }
 }
 
@@ -119,26 +122,47 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WouldBlock(waiter) => write!(f, "waiting (waiter {})", waiter.0),
-            Self::BufferFull { needed_bytes, used_bytes, limit_bytes, waited } => write!(
+            Self::BufferFull {
+                needed_bytes,
+                used_bytes,
+                limit_bytes,
+                waited,
+            } => write!(
                 f,
                 "buffer full: {needed_bytes} bytes needed, {used_bytes} of {limit_bytes} in use \
                  after waiting {waited:?}; not accepted, send it again later or raise \
                  buffer_memory"
             ),
-            Self::TopicUnknown { topic, waited, cause } => write!(
+            Self::TopicUnknown {
+                topic,
+                waited,
+                cause,
+            } => write!(
                 f,
                 "topic {topic}: partitions unknown after waiting {waited:?}: {cause}; not \
                  accepted, check the topic's name and the bootstrap servers"
             ),
-            Self::PartitionUnknown { topic, partition, partition_count, waited } => write!(
+            Self::PartitionUnknown {
+                topic,
+                partition,
+                partition_count,
+                waited,
+            } => write!(
                 f,
                 "topic {topic} has {partition_count} partitions, partition {partition} did not \
                  appear within {waited:?}; not accepted"
             ),
             Self::TopicRefused { topic, code } => {
-                write!(f, "topic {topic}: refused by the broker: {code}; not accepted")
+                write!(
+                    f,
+                    "topic {topic}: refused by the broker: {code}; not accepted"
+                )
             }
-            Self::TooLarge { record_bytes, limit_bytes, limit_key } => write!(
+            Self::TooLarge {
+                record_bytes,
+                limit_bytes,
+                limit_key,
+            } => write!(
                 f,
                 "the record needs {record_bytes} bytes, {limit_key} allows {limit_bytes}; not \
                  accepted"
@@ -180,6 +204,8 @@ pub enum DeliveryCause {
     DeliveryTimeout,
     /// No answer within `request_timeout`; the connection was closed.
     RequestTimeout,
+    /// The connection was not usable within `socket_connection_setup_timeout`.
+    SetupTimeout,
     /// The connection ended before the answer.
     Disconnected(CloseCause),
     /// The broker's bytes made no sense, so its connection was closed.
@@ -195,6 +221,9 @@ impl fmt::Display for DeliveryCause {
             Self::Broker(code, Some(words)) => write!(f, "the broker answered {code}: {words}"),
             Self::DeliveryTimeout => f.write_str("delivery_timeout passed"),
             Self::RequestTimeout => f.write_str("no answer within request_timeout"),
+            Self::SetupTimeout => {
+                f.write_str("not connected within socket_connection_setup_timeout")
+            }
             Self::Disconnected(cause) => write!(f, "disconnected: {cause}"),
             Self::Protocol(what) => write!(f, "unreadable answer: {what}"),
             Self::ProducerClosed => f.write_str("the producer was closed before it was sent"),
@@ -221,6 +250,7 @@ impl DeliveryError {
             DeliveryCause::Broker(code, _) => Some(*code),
             DeliveryCause::DeliveryTimeout
             | DeliveryCause::RequestTimeout
+            | DeliveryCause::SetupTimeout
             | DeliveryCause::Disconnected(_)
             | DeliveryCause::Protocol(_)
             | DeliveryCause::ProducerClosed => None,

@@ -69,20 +69,46 @@ pub enum TraceEvent {
 impl fmt::Display for TraceEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ready { node, produce_version, metadata_version, .. } => write!(
+            Self::Ready {
+                node,
+                produce_version,
+                metadata_version,
+                ..
+            } => write!(
                 f,
                 "ready: broker {node} speaks Produce v{produce_version}, Metadata v{metadata_version}"
             ),
-            Self::ConnectionLost { node, cause, retry_at, .. } => {
+            Self::ConnectionLost {
+                node,
+                cause,
+                retry_at,
+                ..
+            } => {
                 write!(f, "lost broker {node}: {cause}; again at {retry_at}")
             }
-            Self::Retry { topic, partition, cause, not_before, .. } => {
+            Self::Retry {
+                topic,
+                partition,
+                cause,
+                not_before,
+                ..
+            } => {
                 write!(f, "retry {topic}/{partition} at {not_before}: {cause}")
             }
-            Self::LeaderChanged { topic, partition, leader: Some(node), epoch } => {
+            Self::LeaderChanged {
+                topic,
+                partition,
+                leader: Some(node),
+                epoch,
+            } => {
                 write!(f, "leader of {topic}/{partition} is {node} (epoch {epoch})")
             }
-            Self::LeaderChanged { topic, partition, leader: None, .. } => {
+            Self::LeaderChanged {
+                topic,
+                partition,
+                leader: None,
+                ..
+            } => {
                 write!(f, "{topic}/{partition} has no leader")
             }
             Self::Throttled { node, until } => write!(f, "broker {node} throttles until {until}"),

@@ -47,7 +47,10 @@ pub(crate) enum Content {
     /// With the driver, being sealed.
     Away,
     /// Ready for the wire; every attempt sends exactly these bytes (invariant I2).
-    Sealed { header: [u8; HEADER_BYTES], body: Bytes },
+    Sealed {
+        header: [u8; HEADER_BYTES],
+        body: Bytes,
+    },
 }
 
 /// Where the batch is.

@@ -14,19 +14,27 @@ struct Link {
     is_linked: bool,
 }
 
-const UNLINKED: Link = Link { before: NONE, after: NONE, is_linked: false };
+const UNLINKED: Link = Link {
+    before: NONE,
+    after: NONE,
+    is_linked: false,
+};
 
 /// The list. Slots are dense numbers; the list grows with the greatest it has seen.
 #[derive(Debug)]
 pub(crate) struct Links {
-    links: Vec<Link>,
+    places: Vec<Link>,
     front: u32,
     back: u32,
 }
 
 impl Links {
     pub(crate) fn new() -> Self {
-        Self { links: Vec::new(), front: NONE, back: NONE }
+        Self {
+            links: Vec::new(),
+            front: NONE,
+            back: NONE,
+        }
     }
 
     /// The slot that was inserted first.
@@ -35,16 +43,22 @@ impl Links {
     }
 
     pub(crate) fn contains(&self, slot: u32) -> bool {
-        self.links.get(slot as usize).is_some_and(|link| link.is_linked)
+        self.places
+            .get(slot as usize)
+            .is_some_and(|link| link.is_linked)
     }
 
     pub(crate) fn push_back(&mut self, slot: u32) {
-        if self.links.len() <= slot as usize {
-            self.links.resize(slot as usize + 1, UNLINKED);
+        if self.places.len() <= slot as usize {
+            self.places.resize(slot as usize + 1, UNLINKED);
         }
         assert!(!self.contains(slot), "a slot is linked once");
-        self.links[slot as usize] = Link { before: self.back, after: NONE, is_linked: true };
-        match self.links.get_mut(self.back as usize) {
+        self.places[slot as usize] = Link {
+            before: self.back,
+            after: NONE,
+            is_linked: true,
+        };
+        match self.places.get_mut(self.back as usize) {
             Some(back) => back.after = slot,
             None => self.front = slot,
         }
@@ -56,22 +70,22 @@ impl Links {
         if !self.contains(slot) {
             return;
         }
-        let Link { before, after, .. } = self.links[slot as usize];
-        match self.links.get_mut(before as usize) {
+        let Link { before, after, .. } = self.places[slot as usize];
+        match self.places.get_mut(before as usize) {
             Some(link) => link.after = after,
             None => self.front = after,
         }
-        match self.links.get_mut(after as usize) {
+        match self.places.get_mut(after as usize) {
             Some(link) => link.before = before,
             None => self.back = before,
         }
-        self.links[slot as usize] = UNLINKED;
+        self.places[slot as usize] = UNLINKED;
     }
 
     /// All slots in order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         core::iter::successors(self.front(), |slot| {
-            let after = self.links[*slot as usize].after;
+            let after = self.places[*slot as usize].after;
             (after != NONE).then_some(after)
         })
     }

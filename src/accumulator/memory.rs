@@ -17,7 +17,12 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub(crate) fn new(limit_bytes: usize) -> Self {
-        Self { limit_bytes, used_bytes: 0, resting: Vec::new(), resting_bytes: 0 }
+        Self {
+            limit_bytes,
+            used_bytes: 0,
+            resting: Vec::new(),
+            resting_bytes: 0,
+        }
     }
 
     pub(crate) fn used_bytes(&self) -> usize {
@@ -71,14 +76,20 @@ impl Memory {
 
     /// Counts bytes as used that no buffer holds yet. The caller made sure of the room.
     pub(crate) fn reserve(&mut self, bytes: usize) {
-        assert!(bytes <= self.available_bytes(), "Memory: reserved only what is there");
+        assert!(
+            bytes <= self.available_bytes(),
+            "Memory: reserved only what is there"
+        );
         self.used_bytes += bytes;
         self.trim();
     }
 
     /// Gives back bytes whose buffer is elsewhere or gone.
     pub(crate) fn release(&mut self, bytes: usize) {
-        assert!(bytes <= self.used_bytes, "Memory: released only what was taken");
+        assert!(
+            bytes <= self.used_bytes,
+            "Memory: released only what was taken"
+        );
         self.used_bytes -= bytes;
     }
 
@@ -125,7 +136,10 @@ mod tests {
     #[test]
     fn resting_buffers_never_exceed_the_limit_together_with_the_used_ones() {
         let mut memory = Memory::new(100);
-        let (a, b) = (memory.take(40, 40).expect("40"), memory.take(40, 40).expect("40"));
+        let (a, b) = (
+            memory.take(40, 40).expect("40"),
+            memory.take(40, 40).expect("40"),
+        );
         for buffer in [a, b] {
             memory.release(buffer.capacity());
             memory.recycle(buffer);
@@ -141,7 +155,10 @@ mod tests {
         let buffer = memory.take(10, 500).expect("500");
         memory.release(500);
         memory.recycle(buffer);
-        assert_eq!(memory.take(10, 64).expect("the resting one").capacity(), 500);
+        assert_eq!(
+            memory.take(10, 64).expect("the resting one").capacity(),
+            500
+        );
         assert_eq!((memory.used_bytes, memory.resting_bytes), (500, 0));
     }
 }

@@ -85,7 +85,11 @@ impl Accumulator {
 
     /// Makes room for the open batch of `partition`.
     pub(crate) fn add_partition(&mut self, partition: PartitionSlot) {
-        assert_eq!(partition.index(), self.open.len(), "partitions come in order");
+        assert_eq!(
+            partition.index(),
+            self.open.len(),
+            "partitions come in order"
+        );
         self.open.push(None);
     }
 
@@ -135,7 +139,9 @@ impl Accumulator {
             if filled <= self.body_bytes_max {
                 let wish = (open.body.capacity() * 2).min(self.body_bytes_max);
                 if !in_turn || !self.memory.grow(&mut open.body, filled, wish.max(filled)) {
-                    return Err(Exhausted { needed_bytes: body_bytes });
+                    return Err(Exhausted {
+                        needed_bytes: body_bytes,
+                    });
                 }
             } else {
                 self.close_into_list(partition);
@@ -143,9 +149,15 @@ impl Accumulator {
         }
         if self.open[partition.index()].is_none() {
             let wish = BODY_BYTES_MIN.min(self.body_bytes_max).max(body_bytes);
-            let body = if in_turn { self.memory.take(body_bytes, wish) } else { None };
+            let body = if in_turn {
+                self.memory.take(body_bytes, wish)
+            } else {
+                None
+            };
             let Some(body) = body else {
-                return Err(Exhausted { needed_bytes: body_bytes });
+                return Err(Exhausted {
+                    needed_bytes: body_bytes,
+                });
             };
             self.open_batch(now, partition, timestamp_ms, body);
         }
@@ -165,11 +177,17 @@ impl Accumulator {
         body: Vec<u8>,
     ) {
         let slot = self.vacant.pop().unwrap_or_else(|| {
-            self.entries.push(Entry { generation: 0, batch: None });
+            self.entries.push(Entry {
+                generation: 0,
+                batch: None,
+            });
             BatchSlot::at(self.entries.len() - 1)
         });
         let entry = &mut self.entries[slot.index()];
-        let id = BatchId { slot: slot.0, generation: entry.generation };
+        let id = BatchId {
+            slot: slot.0,
+            generation: entry.generation,
+        };
         assert!(entry.batch.is_none(), "a vacant entry has no batch");
         entry.batch = Some(Batch {
             id,
@@ -235,17 +253,23 @@ impl Accumulator {
 
     /// The batch that partition fills.
     pub(crate) fn open_slot(&self, partition: PartitionSlot) -> Option<BatchSlot> {
-        self.open[partition.index()].as_ref().map(|open| BatchSlot(open.id.slot))
+        self.open[partition.index()]
+            .as_ref()
+            .map(|open| BatchSlot(open.id.slot))
     }
 
     pub(crate) fn open_bytes(&self, partition: PartitionSlot) -> usize {
-        self.open[partition.index()].as_ref().map_or(0, |open| open.body.len())
+        self.open[partition.index()]
+            .as_ref()
+            .map_or(0, |open| open.body.len())
     }
 
     /// The partition whose open batch has lingered longest, and when its linger ends.
     pub(crate) fn first_lingering(&self) -> Option<(PartitionSlot, Instant)> {
         let partition = PartitionSlot(self.lingering.front()?);
-        let open = self.open_slot(partition).expect("a lingering partition has an open batch");
+        let open = self
+            .open_slot(partition)
+            .expect("a lingering partition has an open batch");
         Some((partition, self.batch(open).created + self.linger))
     }
 
@@ -270,11 +294,17 @@ impl Accumulator {
     }
 
     pub(crate) fn batch(&self, slot: BatchSlot) -> &Batch {
-        self.entries[slot.index()].batch.as_ref().expect("the slot is taken")
+        self.entries[slot.index()]
+            .batch
+            .as_ref()
+            .expect("the slot is taken")
     }
 
     pub(crate) fn batch_mut(&mut self, slot: BatchSlot) -> &mut Batch {
-        self.entries[slot.index()].batch.as_mut().expect("the slot is taken")
+        self.entries[slot.index()]
+            .batch
+            .as_mut()
+            .expect("the slot is taken")
     }
 
     /// The slot of a batch, unless it was completed meanwhile.
@@ -292,7 +322,10 @@ impl Accumulator {
         spare: Option<Vec<u8>>,
     ) {
         let batch = self.batch_mut(slot);
-        assert!(matches!(batch.content, Content::Away), "only a batch that is away comes back");
+        assert!(
+            matches!(batch.content, Content::Away),
+            "only a batch that is away comes back"
+        );
         let body_bytes = body.len();
         batch.content = Content::Sealed { header, body };
         if let Some(spare) = spare {
@@ -331,12 +364,30 @@ impl Accumulator {
     /// Checks what must always hold (invariant S8); O(batches).
     pub(crate) fn check_invariants(&self, reserved_bytes: usize) {
         let closed: usize = self.live().map(|slot| self.batch(slot).held_bytes).sum();
-        let open: usize = self.open.iter().flatten().map(|open| open.body.capacity()).sum();
-        assert_eq!(closed + open + reserved_bytes, self.memory.used_bytes(), "Memory: exact");
-        assert!(self.memory.used_bytes() <= self.memory.limit_bytes(), "Memory: within the limit");
-        assert!(self.just_closed.is_empty(), "closed batches are queued by who closed them");
+        let open: usize = self
+            .open
+            .iter()
+            .flatten()
+            .map(|open| open.body.capacity())
+            .sum();
+        assert_eq!(
+            closed + open + reserved_bytes,
+            self.memory.used_bytes(),
+            "Memory: exact"
+        );
+        assert!(
+            self.memory.used_bytes() <= self.memory.limit_bytes(),
+            "Memory: within the limit"
+        );
+        assert!(
+            self.just_closed.is_empty(),
+            "closed batches are queued by who closed them"
+        );
         for partition in self.lingering.iter() {
-            assert!(self.open[partition as usize].is_some(), "only open batches linger");
+            assert!(
+                self.open[partition as usize].is_some(),
+                "only open batches linger"
+            );
         }
     }
 }
@@ -346,8 +397,18 @@ impl Accumulator {
 fn encode(open: &mut OpenBatch, record: &Record<'_>, timestamp_ms: i64) -> Ticket {
     let index = open.record_count;
     let delta = timestamp_ms - open.base_timestamp_ms;
-    record::encode(&mut open.body, index, delta, record.key, record.value, record.headers);
+    record::encode(
+        &mut open.body,
+        index,
+        delta,
+        record.key,
+        record.value,
+        record.headers,
+    );
     open.record_count = index + 1;
     open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
-    Ticket { batch: open.id, index }
+    Ticket {
+        batch: open.id,
+        index,
+    }
 }

@@ -48,14 +48,18 @@ impl SealJob {
                 compression::compress(codec, self.level, &self.raw)
             }
         };
-        let (body, spare) = match compressed {
-            Some(compressed) => (Bytes::from(compressed), Some(self.raw)),
-            None => {
-                self.stamp.codec = Codec::None;
-                (Bytes::from(self.raw), None)
-            }
+        let (body, spare) = if let Some(compressed) = compressed {
+            (Bytes::from(compressed), Some(self.raw))
+        } else {
+            self.stamp.codec = Codec::None;
+            (Bytes::from(self.raw), None)
         };
         let header = record_batch::header(&self.stamp, &body);
-        SealedJob { batch: self.batch, header, body, spare }
+        SealedJob {
+            batch: self.batch,
+            header,
+            body,
+            spare,
+        }
     }
 }

@@ -126,12 +126,17 @@ impl Config {
         self.check_sizes()?;
         self.check_times()?;
         if self.max_in_flight_requests_per_connection == 0 {
-            return Err(ConfigError::new("max_in_flight_requests_per_connection", "must be ≥ 1"));
+            return Err(ConfigError::new(
+                "max_in_flight_requests_per_connection",
+                "must be ≥ 1",
+            ));
         }
         if self.client_id.len() > usize::from(i16::MAX.unsigned_abs()) {
             return Err(ConfigError::new("client_id", "longer than 32,767 bytes"));
         }
-        let Some(level) = self.compression_level else { return Ok(()) };
+        let Some(level) = self.compression_level else {
+            return Ok(());
+        };
         let Some(levels) = compression::level_range(self.compression) else {
             let reason = format!("{} has no levels", self.compression.name());
             return Err(ConfigError::new("compression_level", reason));
@@ -153,14 +158,20 @@ impl Config {
             ("receive_message_max_bytes", self.receive_message_max_bytes),
         ] {
             if bytes > WIRE_BYTES_MAX {
-                return Err(ConfigError::new(key, format!("{bytes} exceeds {WIRE_BYTES_MAX}")));
+                return Err(ConfigError::new(
+                    key,
+                    format!("{bytes} exceeds {WIRE_BYTES_MAX}"),
+                ));
             }
         }
         if self.max_request_size == 0 {
             return Err(ConfigError::new("max_request_size", "must be ≥ 1"));
         }
         if self.receive_message_max_bytes < 1_024 {
-            return Err(ConfigError::new("receive_message_max_bytes", "must be ≥ 1,024"));
+            return Err(ConfigError::new(
+                "receive_message_max_bytes",
+                "must be ≥ 1,024",
+            ));
         }
         Ok(())
     }
@@ -170,7 +181,10 @@ impl Config {
             return Err(ConfigError::new("request_timeout", "must be > 0"));
         }
         if self.socket_connection_setup_timeout.is_zero() {
-            return Err(ConfigError::new("socket_connection_setup_timeout", "must be > 0"));
+            return Err(ConfigError::new(
+                "socket_connection_setup_timeout",
+                "must be > 0",
+            ));
         }
         let least = self.linger.saturating_add(self.request_timeout);
         if self.delivery_timeout < least {
@@ -182,7 +196,12 @@ impl Config {
             return Err(ConfigError::new("delivery_timeout", reason));
         }
         for (key, least, key_max, most) in [
-            ("retry_backoff", self.retry_backoff, "retry_backoff_max", self.retry_backoff_max),
+            (
+                "retry_backoff",
+                self.retry_backoff,
+                "retry_backoff_max",
+                self.retry_backoff_max,
+            ),
             (
                 "reconnect_backoff",
                 self.reconnect_backoff,

@@ -17,18 +17,26 @@ pub(crate) struct Server {
 /// `localhost:9092`.
 pub(crate) fn parse(entries: &[String]) -> Result<Vec<Server>, ConfigError> {
     let mut servers = Vec::new();
-    for entry in entries.iter().flat_map(|entry| entry.split(',')).map(str::trim) {
+    for entry in entries
+        .iter()
+        .flat_map(|entry| entry.split(','))
+        .map(str::trim)
+    {
         if entry.is_empty() {
             continue;
         }
-        let server = parse_one(entry)
-            .map_err(|reason| ConfigError::new("bootstrap_servers", format!("{entry}: {reason}")))?;
+        let server = parse_one(entry).map_err(|reason| {
+            ConfigError::new("bootstrap_servers", format!("{entry}: {reason}"))
+        })?;
         if !servers.contains(&server) {
             servers.push(server);
         }
     }
     if servers.is_empty() {
-        servers.push(Server { host: "localhost".into(), port: DEFAULT_PORT });
+        servers.push(Server {
+            host: "localhost".into(),
+            port: DEFAULT_PORT,
+        });
     }
     Ok(servers)
 }
@@ -57,7 +65,10 @@ fn parse_one(entry: &str) -> Result<Server, &'static str> {
         None => Some(DEFAULT_PORT),
     };
     let port = port.ok_or("the port is not a number from 1 to 65535")?;
-    Ok(Server { host: host.into(), port })
+    Ok(Server {
+        host: host.into(),
+        port,
+    })
 }
 
 #[cfg(test)]
@@ -67,7 +78,10 @@ mod tests {
     fn check(entry: &str, expected: Result<&[(&str, u16)], ()>) {
         let servers = parse(&[entry.to_owned()]).map_err(|_| ());
         let pairs = servers.as_ref().map(|servers| {
-            servers.iter().map(|server| (&*server.host, server.port)).collect::<Vec<_>>()
+            servers
+                .iter()
+                .map(|server| (&*server.host, server.port))
+                .collect::<Vec<_>>()
         });
         assert_eq!(pairs.as_deref().map_err(|()| ()), expected, "{entry}");
     }
@@ -87,7 +101,15 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for entry in ["kafka:", "kafka:0", "kafka:65536", "kafka:x", ":9092", "[::1", "[::1]x"] {
+        for entry in [
+            "kafka:",
+            "kafka:0",
+            "kafka:65536",
+            "kafka:x",
+            ":9092",
+            "[::1",
+            "[::1]x",
+        ] {
             check(entry, Err(()));
         }
     }

@@ -82,7 +82,11 @@ impl InFlight {
     /// Takes the oldest request if this is its answer's correlation id.
     pub(crate) fn pop_answered(&mut self, correlation_id: i32) -> Option<Request> {
         let oldest = self.requests.front()?;
-        if oldest.correlation_id == correlation_id { self.requests.pop_front() } else { None }
+        if oldest.correlation_id == correlation_id {
+            self.requests.pop_front()
+        } else {
+            None
+        }
     }
 
     pub(crate) fn into_requests(self) -> impl Iterator<Item = Request> {
@@ -93,4 +97,3 @@ impl InFlight {
         self.requests.iter()
     }
 }
-

@@ -71,7 +71,8 @@ impl Connection {
     /// The versions to use, if another request may go out now.
     pub(crate) fn room(&self, max_in_flight: usize) -> Option<Versions> {
         let requests = self.in_flight.len() + self.unanswered.len() + self.drafts.len();
-        self.versions().filter(|_| !self.is_retiring && requests < max_in_flight)
+        self.versions()
+            .filter(|_| !self.is_retiring && requests < max_in_flight)
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -106,6 +107,10 @@ impl Connection {
     pub(crate) fn carried(&self) -> usize {
         let requests = self.in_flight.iter().chain(&self.unanswered);
         let sent: usize = requests.map(Request::carried).sum();
-        sent + self.drafts.iter().map(|draft| draft.carried.len()).sum::<usize>()
+        sent + self
+            .drafts
+            .iter()
+            .map(|draft| draft.carried.len())
+            .sum::<usize>()
     }
 }

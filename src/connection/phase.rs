@@ -94,7 +94,11 @@ mod tests {
     #[test]
     fn the_table_is_as_reviewed() {
         let mut table = String::new();
-        for phase in [PhaseKind::Connecting, PhaseKind::Negotiating, PhaseKind::Ready] {
+        for phase in [
+            PhaseKind::Connecting,
+            PhaseKind::Negotiating,
+            PhaseKind::Ready,
+        ] {
             for event in [
                 PhaseEvent::Connected,
                 PhaseEvent::VersionsAgreed,

@@ -29,7 +29,10 @@ pub(crate) enum FrameError {
     /// The length is below 4, negative included.
     TooShort(i32),
     /// The length exceeds `receive_message_max_bytes`.
-    TooLong { frame_bytes: usize, limit_bytes: usize },
+    TooLong {
+        frame_bytes: usize,
+        limit_bytes: usize,
+    },
 }
 
 impl fmt::Display for FrameError {
@@ -38,7 +41,10 @@ impl fmt::Display for FrameError {
             Self::Tls => f.write_str("the broker speaks TLS on this port"),
             Self::Http => f.write_str("an HTTP server answers on this port"),
             Self::TooShort(length) => write!(f, "a frame of {length} bytes"),
-            Self::TooLong { frame_bytes, limit_bytes } => write!(
+            Self::TooLong {
+                frame_bytes,
+                limit_bytes,
+            } => write!(
                 f,
                 "a frame of {frame_bytes} bytes; receive_message_max_bytes is {limit_bytes}"
             ),
@@ -48,7 +54,10 @@ impl fmt::Display for FrameError {
 
 impl Frames {
     pub(crate) fn new(frame_bytes_max: usize) -> Self {
-        Self { frame_bytes_max, partial: Vec::new() }
+        Self {
+            frame_bytes_max,
+            partial: Vec::new(),
+        }
     }
 
     /// Takes bytes from the front of `bytes` until a frame is complete, and returns it without its
@@ -67,7 +76,9 @@ impl Frames {
             }
         }
         self.fill(LENGTH_BYTES, bytes);
-        let Some(length) = self.partial.first_chunk::<LENGTH_BYTES>() else { return Ok(None) };
+        let Some(length) = self.partial.first_chunk::<LENGTH_BYTES>() else {
+            return Ok(None);
+        };
         let end = LENGTH_BYTES + self.frame_bytes(*length)?;
         self.fill(end, bytes);
         if self.partial.len() < end {
@@ -98,7 +109,10 @@ impl Frames {
             return Err(FrameError::TooShort(length));
         }
         if frame_bytes > self.frame_bytes_max {
-            return Err(FrameError::TooLong { frame_bytes, limit_bytes: self.frame_bytes_max });
+            return Err(FrameError::TooLong {
+                frame_bytes,
+                limit_bytes: self.frame_bytes_max,
+            });
         }
         Ok(frame_bytes)
     }
@@ -124,15 +138,25 @@ mod tests {
         let whole = frames_of(stream, stream.len());
         assert_eq!(whole.as_ref().map(Vec::len), Ok(3));
         for chunk_bytes in 1..stream.len() {
-            assert_eq!(frames_of(stream, chunk_bytes), whole, "chunks of {chunk_bytes}");
+            assert_eq!(
+                frames_of(stream, chunk_bytes),
+                whole,
+                "chunks of {chunk_bytes}"
+            );
         }
     }
 
     #[test]
     fn absurd_lengths_and_foreign_protocols_are_named() {
         assert_eq!(frames_of(b"\0\0\0\x03abc", 9), Err(FrameError::TooShort(3)));
-        assert_eq!(frames_of(b"\xff\xff\xff\xff", 1), Err(FrameError::TooShort(-1)));
-        let too_long = FrameError::TooLong { frame_bytes: 101, limit_bytes: 100 };
+        assert_eq!(
+            frames_of(b"\xff\xff\xff\xff", 1),
+            Err(FrameError::TooShort(-1))
+        );
+        let too_long = FrameError::TooLong {
+            frame_bytes: 101,
+            limit_bytes: 100,
+        };
         assert_eq!(frames_of(b"\0\0\0\x65", 2), Err(too_long));
         assert_eq!(frames_of(b"\x15\x03\x03\x00\x02", 5), Err(FrameError::Tls));
         assert_eq!(frames_of(b"HTTP/1.1 400", 3), Err(FrameError::Http));

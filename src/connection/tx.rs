@@ -33,7 +33,10 @@ impl Progress {
 
     pub(crate) fn on_handed(&mut self, bytes: usize) {
         self.handed += bytes as u64;
-        assert!(self.handed <= self.emitted, "only what was queued is fetched");
+        assert!(
+            self.handed <= self.emitted,
+            "only what was queued is fetched"
+        );
     }
 
     /// The driver claims that so many more bytes were taken over; more than were handed out

@@ -65,7 +65,12 @@ pub(crate) struct Changes {
 
 impl Metadata {
     pub(crate) fn new() -> Self {
-        Self { topics: Vec::new(), by_name: BTreeMap::new(), last: None, partitions: Vec::new() }
+        Self {
+            topics: Vec::new(),
+            by_name: BTreeMap::new(),
+            last: None,
+            partitions: Vec::new(),
+        }
     }
 
     /// The topic of this name, if the application named it before.
@@ -104,7 +109,10 @@ impl Metadata {
     }
 
     pub(crate) fn topics(&self) -> impl Iterator<Item = (TopicSlot, &Topic)> {
-        self.topics.iter().enumerate().map(|(index, topic)| (TopicSlot::at(index), topic))
+        self.topics
+            .iter()
+            .enumerate()
+            .map(|(index, topic)| (TopicSlot::at(index), topic))
     }
 
     pub(crate) fn partition(&self, slot: PartitionSlot) -> &Partition {
@@ -166,10 +174,18 @@ impl Metadata {
     /// Takes over an answer. Topics that nobody named are left out (invariant B7).
     pub(crate) fn apply(&mut self, response: &wire::Response) -> Changes {
         let mut changes = Changes::default();
-        let nodes: Vec<i32> = response.brokers.iter().map(|broker| broker.node_id).collect();
+        let nodes: Vec<i32> = response
+            .brokers
+            .iter()
+            .map(|broker| broker.node_id)
+            .collect();
         for told in &response.topics {
-            let Some(name) = told.name.as_deref() else { continue };
-            let Some(slot) = self.by_name.get(name).copied() else { continue };
+            let Some(name) = told.name.as_deref() else {
+                continue;
+            };
+            let Some(slot) = self.by_name.get(name).copied() else {
+                continue;
+            };
             let topic = &mut self.topics[slot.index()];
             topic.error = (told.error != ErrorCode::NONE).then_some(told.error);
             if topic.error.is_some() {
@@ -196,11 +212,19 @@ impl Metadata {
         let topic = &mut self.topics[slot.index()];
         // Numbers beyond both counts are absurd, and would make the table as large as they say.
         let count_max = told.partitions.len().max(topic.partitions.len());
-        let greatest = told.partitions.iter().filter_map(|p| usize::try_from(p.index).ok());
-        let count = greatest.filter(|index| *index < count_max).max().map_or(0, |most| most + 1);
+        let greatest = told
+            .partitions
+            .iter()
+            .filter_map(|p| usize::try_from(p.index).ok());
+        let count = greatest
+            .filter(|index| *index < count_max)
+            .max()
+            .map_or(0, |most| most + 1);
         while topic.partitions.len() < count {
             let index = i32::try_from(topic.partitions.len()).expect("count came from i32 numbers");
-            topic.partitions.push(PartitionSlot::at(self.partitions.len()));
+            topic
+                .partitions
+                .push(PartitionSlot::at(self.partitions.len()));
             self.partitions.push(Partition {
                 topic: slot,
                 index,
@@ -212,17 +236,24 @@ impl Metadata {
         }
         for partition in &told.partitions {
             let index = usize::try_from(partition.index).unwrap_or(usize::MAX);
-            let Some(known) = topic.partitions.get(index).copied() else { continue };
+            let Some(known) = topic.partitions.get(index).copied() else {
+                continue;
+            };
             if self.partitions[known.index()].apply(partition, is_recreated, nodes) {
                 changes.leaders.push(known);
             }
             changes.is_incomplete |= self.partitions[known.index()].leader.is_none();
         }
         let led = |index: &usize| {
-            self.partitions[topic.partitions[*index].index()].leader.is_some()
+            self.partitions[topic.partitions[*index].index()]
+                .leader
+                .is_some()
         };
         topic.available = (0..topic.partitions.len()).filter(led).collect();
-        if topic.sticky.is_some_and(|index| !topic.available.contains(&index)) {
+        if topic
+            .sticky
+            .is_some_and(|index| !topic.available.contains(&index))
+        {
             topic.sticky = None;
         }
     }
@@ -241,9 +272,10 @@ impl Partition {
         // A leader that is not among the brokers is no leader (KAFKA-9261).
         let leader = Some(told.leader).filter(|node| *node >= 0 && nodes.contains(node));
         // "No leader" without a newer epoch is a broker that does not know better.
-        let is_uninformed =
-            leader.is_none() && told.error != ErrorCode::NONE && !is_recreated
-                && told.leader_epoch <= self.leader_epoch;
+        let is_uninformed = leader.is_none()
+            && told.error != ErrorCode::NONE
+            && !is_recreated
+            && told.leader_epoch <= self.leader_epoch;
         if is_uninformed {
             return false;
         }

@@ -59,7 +59,10 @@ impl Refresh {
         if self.is_in_flight {
             return None;
         }
-        let age = Deadline { at: self.due_at.max(self.not_before), reason: Reason::MetadataAge };
+        let age = Deadline {
+            at: self.due_at.max(self.not_before),
+            reason: Reason::MetadataAge,
+        };
         let backoff = if !self.wanted.is_empty() {
             Some(self.not_before)
         } else if self.wants_all {
@@ -67,9 +70,15 @@ impl Refresh {
         } else {
             None
         };
-        let backoff = backoff.map(|at| Deadline { at, reason: Reason::MetadataBackoff });
+        let backoff = backoff.map(|at| Deadline {
+            at,
+            reason: Reason::MetadataBackoff,
+        });
         let age = (self.due_at != Instant::FAR).then_some(age);
-        backoff.into_iter().chain(age).min_by_key(|deadline| deadline.at)
+        backoff
+            .into_iter()
+            .chain(age)
+            .min_by_key(|deadline| deadline.at)
     }
 
     pub(crate) fn is_due(&self, now: Instant) -> bool {
@@ -93,9 +102,17 @@ impl Refresh {
     pub(crate) fn on_answered(&mut self, now: Instant, is_satisfied: bool, rng: &mut ChaCha8Rng) {
         self.is_in_flight = false;
         self.due_at = now + self.max_age;
-        self.failures = if is_satisfied { 0 } else { self.failures.saturating_add(1) };
+        self.failures = if is_satisfied {
+            0
+        } else {
+            self.failures.saturating_add(1)
+        };
         self.all_not_before = now + self.backoff.pause(self.failures.max(1), rng);
-        self.not_before = if is_satisfied { now } else { self.all_not_before };
+        self.not_before = if is_satisfied {
+            now
+        } else {
+            self.all_not_before
+        };
     }
 
     /// The request will not be answered.

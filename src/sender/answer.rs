@@ -21,7 +21,9 @@ impl Sender {
         let mut results = answer.partitions;
         for carried in carried {
             // Answers come mostly in the order of the request; the first of duplicates counts.
-            let found = results.iter().position(|result| self.is_about(result, *carried));
+            let found = results
+                .iter()
+                .position(|result| self.is_about(result, *carried));
             let result = found.map(|at| results.remove(at));
             self.on_answered(*carried, node, result.as_ref());
         }
@@ -81,21 +83,39 @@ impl Sender {
     fn ack(&mut self, slot: BatchSlot, result: &PartitionResult) {
         let is_duplicate = result.error == ErrorCode::DUPLICATE_SEQUENCE_NUMBER;
         // A negative offset with no error is a lie we can see through (B8, B10).
-        let base_offset = if is_duplicate { -1 } else { result.base_offset.max(-1) };
+        let base_offset = if is_duplicate {
+            -1
+        } else {
+            result.base_offset.max(-1)
+        };
         let log_append_time_ms = result.log_append_time_ms.max(-1);
-        self.complete(slot, Outcome::Acked { base_offset, log_append_time_ms });
+        self.complete(
+            slot,
+            Outcome::Acked {
+                base_offset,
+                log_append_time_ms,
+            },
+        );
     }
 
     /// acks=0: a request is fully written, and that is all there is to know.
     pub(super) fn on_written(&mut self, broker: BrokerSlot, request: Request) {
-        let RequestKind::Produce(carried) = request.kind else { return };
+        let RequestKind::Produce(carried) = request.kind else {
+            return;
+        };
         let node = self.brokers[broker.index()].node;
         for carried in carried {
             self.lanes[carried.partition.index()].on_returned();
             if let Some(slot) = self.accumulator.find(carried.batch) {
                 let history = &mut self.accumulator.batch_mut(slot).history;
                 (history.attempts, history.last_broker) = (history.attempts + 1, Some(node));
-                self.complete(slot, Outcome::Acked { base_offset: -1, log_append_time_ms: -1 });
+                self.complete(
+                    slot,
+                    Outcome::Acked {
+                        base_offset: -1,
+                        log_append_time_ms: -1,
+                    },
+                );
             }
             self.mark_ready(carried.partition);
         }
@@ -156,7 +176,9 @@ impl Sender {
 
     /// The broker asks for a pause (KIP-219). Absurd values are clamped (B8).
     pub(super) fn throttle(&mut self, slot: BrokerSlot, throttle_time_ms: i32) {
-        let Ok(millis @ 1..) = u64::try_from(throttle_time_ms) else { return };
+        let Ok(millis @ 1..) = u64::try_from(throttle_time_ms) else {
+            return;
+        };
         let until = self.now + Duration::from_millis(millis).min(self.config.delivery_timeout);
         let broker = &mut self.brokers[slot.index()];
         broker.throttled_until = broker.throttled_until.max(until);
@@ -167,7 +189,10 @@ impl Sender {
 
 /// The broker's refusal as a cause, in its own words if it sent some (KIP-467).
 fn refusal(result: &PartitionResult) -> DeliveryCause {
-    let of_record = result.record_errors.iter().find_map(|(_, words)| words.as_deref());
+    let of_record = result
+        .record_errors
+        .iter()
+        .find_map(|(_, words)| words.as_deref());
     let words = result.error_message.as_deref().or(of_record);
     DeliveryCause::Broker(result.error, words.map(Arc::from))
 }

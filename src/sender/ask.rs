@@ -51,13 +51,22 @@ impl Sender {
         if open.clone().any(|connection| !connection.is_retiring) {
             return Oracle::Wait;
         }
-        let has_brokers = self.brokers.iter().any(|b| !b.is_bootstrap() && b.is_current);
-        let candidates = self.brokers.iter().enumerate().filter(|(_, broker)| {
-            broker.is_current && broker.conn.is_none()
-        });
+        let has_brokers = self
+            .brokers
+            .iter()
+            .any(|b| !b.is_bootstrap() && b.is_current);
+        let candidates = self
+            .brokers
+            .iter()
+            .enumerate()
+            .filter(|(_, broker)| broker.is_current && broker.conn.is_none());
         // Bootstrap servers come last as long as a broker of the cluster never failed.
         let rank = |(_, broker): &(usize, &Broker)| {
-            (broker.failures, broker.retry_at, has_brokers && broker.is_bootstrap())
+            (
+                broker.failures,
+                broker.retry_at,
+                has_brokers && broker.is_bootstrap(),
+            )
         };
         match candidates.min_by_key(rank) {
             Some((index, _)) => Oracle::Connect(BrokerSlot::at(index)),
@@ -67,20 +76,40 @@ impl Sender {
 
     fn send_metadata_request(&mut self, conn: ConnId) {
         let asked = self.refresh.on_asked(self.now);
-        let connection = self.connections.get_mut(&conn).expect("asked on a live connection");
-        let version = connection.versions().expect("it has room, so it is ready").metadata;
+        let connection = self
+            .connections
+            .get_mut(&conn)
+            .expect("asked on a live connection");
+        let version = connection
+            .versions()
+            .expect("it has room, so it is ready")
+            .metadata;
         let correlation_id = connection.take_correlation_id();
         let names: Vec<&str> = match &asked {
-            Asked::All => self.metadata.topics().map(|(_, topic)| &*topic.name).collect(),
-            Asked::Topics(topics) => {
-                topics.iter().map(|slot| &*self.metadata.topic(*slot).name).collect()
-            }
+            Asked::All => self
+                .metadata
+                .topics()
+                .map(|(_, topic)| &*topic.name)
+                .collect(),
+            Asked::Topics(topics) => topics
+                .iter()
+                .map(|slot| &*self.metadata.topic(*slot).name)
+                .collect(),
         };
-        let head = RequestHead { correlation_id, client_id: Some(&self.config.client_id) };
+        let head = RequestHead {
+            correlation_id,
+            client_id: Some(&self.config.client_id),
+        };
         let allow_auto_create = self.config.allow_auto_create_topics;
         let frame = wire::encode_request(version, &head, Some(&names), allow_auto_create);
         self.stats.metadata_requests += 1;
-        self.emit(conn, correlation_id, version, RequestKind::Metadata(asked), vec![frame]);
+        self.emit(
+            conn,
+            correlation_id,
+            version,
+            RequestKind::Metadata(asked),
+            vec![frame],
+        );
     }
 
     /// An answer about the cluster.
@@ -124,15 +153,22 @@ impl Sender {
         if told.is_empty() {
             return;
         }
-        for broker in self.brokers.iter_mut().filter(|broker| !broker.is_bootstrap()) {
+        for broker in self
+            .brokers
+            .iter_mut()
+            .filter(|broker| !broker.is_bootstrap())
+        {
             broker.is_current = false;
         }
         for told in told.iter().filter(|told| told.node_id >= 0) {
-            let Ok(port) = u16::try_from(told.port) else { continue };
+            let Ok(port) = u16::try_from(told.port) else {
+                continue;
+            };
             let known = self.by_node.get(&told.node_id).copied();
             let slot = known.unwrap_or_else(|| {
                 let slot = BrokerSlot::at(self.brokers.len());
-                self.brokers.push(Broker::new(told.node_id, told.host.as_str().into(), port));
+                self.brokers
+                    .push(Broker::new(told.node_id, told.host.as_str().into(), port));
                 self.by_node.insert(told.node_id, slot);
                 slot
             });

@@ -56,10 +56,14 @@ impl Sender {
         let mut picked = Vec::new();
         let mut bytes = REQUEST_OVERHEAD_BYTES + self.config.client_id.len();
         for _ in 0..self.brokers[broker.index()].ring.len() {
-            let Some(partition) = self.brokers[broker.index()].ring.pop_front() else { break };
+            let Some(partition) = self.brokers[broker.index()].ring.pop_front() else {
+                break;
+            };
             let lane = &mut self.lanes[partition.index()];
             lane.ring = None;
-            let Some(body_bytes) = self.next_bytes(partition, conn) else { continue };
+            let Some(body_bytes) = self.next_bytes(partition, conn) else {
+                continue;
+            };
             let topic = self.metadata.topic_of(partition);
             let overhead = HEADER_BYTES + PARTITION_OVERHEAD_BYTES + topic.name.len();
             if !picked.is_empty() && bytes + overhead + body_bytes > self.config.max_request_size {
@@ -72,7 +76,11 @@ impl Sender {
             let topic_id = topic.id;
             let slot = self.take_next(partition, conn);
             let batch = self.accumulator.batch(slot).id;
-            picked.push(Carried { batch, partition, topic_id });
+            picked.push(Carried {
+                batch,
+                partition,
+                topic_id,
+            });
             self.mark_ready(partition);
         }
         picked
@@ -104,7 +112,9 @@ impl Sender {
         let lane = &mut self.lanes[partition.index()];
         let slot = lane.queue.pop_front().unwrap_or_else(|| {
             lane.is_open_due = false;
-            self.accumulator.close(partition).expect("a due lane has an open batch")
+            self.accumulator
+                .close(partition)
+                .expect("a due lane has an open batch")
         });
         let batch = self.accumulator.batch_mut(slot);
         batch.place = Place::Drained(conn);
@@ -121,7 +131,10 @@ impl Sender {
         });
         let mut unsealed = 0;
         for carried in &carried {
-            let slot = self.accumulator.find(carried.batch).expect("picked just now");
+            let slot = self
+                .accumulator
+                .find(carried.batch)
+                .expect("picked just now");
             let batch = self.accumulator.batch_mut(slot);
             if !matches!(batch.content, Content::Raw(_)) {
                 continue;
@@ -141,10 +154,18 @@ impl Sender {
                 is_transactional: false,
             };
             let level = self.config.compression_level;
-            let job = SealJob { batch: carried.batch, raw, level, stamp };
+            let job = SealJob {
+                batch: carried.batch,
+                raw,
+                level,
+                stamp,
+            };
             self.outputs.push_back(Output::Seal(job));
         }
-        let connection = self.connections.get_mut(&conn).expect("drained to a live connection");
+        let connection = self
+            .connections
+            .get_mut(&conn)
+            .expect("drained to a live connection");
         connection.drafts.push_back(Draft { carried, unsealed });
         self.emit_drafts(conn);
     }
@@ -153,7 +174,11 @@ impl Sender {
     /// batches of a partition would overtake each other.
     pub(super) fn emit_drafts(&mut self, conn: ConnId) {
         while let Some(connection) = self.connections.get_mut(&conn) {
-            if connection.drafts.front().is_none_or(|draft| draft.unsealed > 0) {
+            if connection
+                .drafts
+                .front()
+                .is_none_or(|draft| draft.unsealed > 0)
+            {
                 return;
             }
             let draft = connection.drafts.pop_front().expect("looked at");
@@ -173,8 +198,14 @@ impl Sender {
         if carried.is_empty() {
             return;
         }
-        let connection = self.connections.get_mut(&conn).expect("drafted on a live connection");
-        let version = connection.versions().expect("drafted on a ready connection").produce;
+        let connection = self
+            .connections
+            .get_mut(&conn)
+            .expect("drafted on a live connection");
+        let version = connection
+            .versions()
+            .expect("drafted on a ready connection")
+            .produce;
         let correlation_id = connection.take_correlation_id();
         let chunks = self.encode_produce_request(version, correlation_id, &carried);
         for carried in &carried {
@@ -185,7 +216,13 @@ impl Sender {
             self.stats.batch_records += u64::from(batch.record_count);
         }
         self.stats.produce_requests += 1;
-        self.emit(conn, correlation_id, version, RequestKind::Produce(carried), chunks);
+        self.emit(
+            conn,
+            correlation_id,
+            version,
+            RequestKind::Produce(carried),
+            chunks,
+        );
     }
 
     fn encode_produce_request(
@@ -201,7 +238,11 @@ impl Sender {
                 unreachable!("a draft without unsealed batches has sealed ones only");
             };
             let index = self.metadata.partition(carried.partition).index;
-            partitions.push(produce::Partition { index, header: *header, body: body.clone() });
+            partitions.push(produce::Partition {
+                index,
+                header: *header,
+                body: body.clone(),
+            });
         }
         let same_topic = |a: &Carried, b: &Carried| {
             self.metadata.partition(a.partition).topic == self.metadata.partition(b.partition).topic
@@ -212,7 +253,11 @@ impl Sender {
             let (these, others) = rest.split_at(group.len());
             rest = others;
             let name = &*self.metadata.topic_of(group[0].partition).name;
-            topics.push(produce::Topic { name, id: group[0].topic_id, partitions: these });
+            topics.push(produce::Topic {
+                name,
+                id: group[0].topic_id,
+                partitions: these,
+            });
         }
         let timeout_ms = self.config.request_timeout.as_millis();
         let request = produce::Request {
@@ -221,10 +266,12 @@ impl Sender {
             timeout_ms: i32::try_from(timeout_ms).unwrap_or(i32::MAX),
             topics: &topics,
         };
-        let head = RequestHead { correlation_id, client_id: Some(&self.config.client_id) };
+        let head = RequestHead {
+            correlation_id,
+            client_id: Some(&self.config.client_id),
+        };
         let mut chunks = Vec::with_capacity(2 * carried.len() + 1);
         produce::encode_request(version, &head, &request, &mut chunks);
         chunks
     }
-
 }

@@ -54,7 +54,10 @@ impl Lane {
     }
 
     pub(crate) fn on_drained(&mut self, conn: ConnId, is_retry: bool) {
-        assert!(self.in_flight == 0 || self.conn == Some(conn), "one connection at a time (S7b)");
+        assert!(
+            self.in_flight == 0 || self.conn == Some(conn),
+            "one connection at a time (S7b)"
+        );
         self.in_flight += 1;
         self.conn = Some(conn);
         self.is_retrying |= is_retry;
@@ -87,7 +90,10 @@ impl Lane {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules { max_in_flight: 5, is_unanswered: false };
+    const RULES: Rules = Rules {
+        max_in_flight: 5,
+        is_unanswered: false,
+    };
     const HERE: ConnId = ConnId(1);
     const THERE: ConnId = ConnId(2);
 
@@ -97,7 +103,14 @@ mod tests {
         assert!(lane.may_send(HERE, false, RULES));
         lane.on_drained(HERE, false);
         assert!(!lane.may_send(HERE, false, RULES));
-        assert!(lane.may_send(HERE, false, Rules { is_unanswered: true, ..RULES }));
+        assert!(lane.may_send(
+            HERE,
+            false,
+            Rules {
+                is_unanswered: true,
+                ..RULES
+            }
+        ));
         lane.on_acked();
         assert!(lane.may_send(HERE, false, RULES));
         for _ in 1..5 {

@@ -56,21 +56,44 @@ impl Sender {
         self.outputs.push_back(Output::Connect { conn, host, port });
     }
 
+    /// What the event means in the connection's phase, by the table.
+    pub(super) fn step(&self, conn: ConnId, event: PhaseEvent) -> Step {
+        let phase = self
+            .connections
+            .get(&conn)
+            .map(|connection| connection.phase.kind());
+        phase.map_or(Step::Ignore, |phase| phase::step(phase, event))
+    }
+
     fn on_connected(&mut self, conn: ConnId) {
-        let Some(connection) = self.connections.get_mut(&conn) else { return };
-        if let Phase::Connecting { give_up_at } = connection.phase {
-            assert_eq!(phase::step(connection.phase.kind(), PhaseEvent::Connected), Step::AskVersions);
-            connection.phase = Phase::Negotiating { give_up_at };
-            self.ask_versions(conn, ApiKey::ApiVersions.supported().max);
+        if self.step(conn, PhaseEvent::Connected) != Step::AskVersions {
+            return;
         }
+        let connection = self.connections.get_mut(&conn).expect("it has a step");
+        if let Phase::Connecting { give_up_at } = connection.phase {
+            connection.phase = Phase::Negotiating { give_up_at };
+        }
+        self.ask_versions(conn, ApiKey::ApiVersions.supported().max);
     }
 
     fn ask_versions(&mut self, conn: ConnId, version: i16) {
-        let connection = self.connections.get_mut(&conn).expect("asked for a live connection");
+        let connection = self
+            .connections
+            .get_mut(&conn)
+            .expect("asked for a live connection");
         let correlation_id = connection.take_correlation_id();
-        let head = RequestHead { correlation_id, client_id: Some(&self.config.client_id) };
+        let head = RequestHead {
+            correlation_id,
+            client_id: Some(&self.config.client_id),
+        };
         let frame = api_versions::encode_request(version, &head, SOFTWARE_NAME, SOFTWARE_VERSION);
-        self.emit(conn, correlation_id, version, RequestKind::ApiVersions, vec![frame]);
+        self.emit(
+            conn,
+            correlation_id,
+            version,
+            RequestKind::ApiVersions,
+            vec![frame],
+        );
     }
 
     /// Queues a request for writing and remembers how to read its answer.
@@ -83,7 +106,10 @@ impl Sender {
         chunks: Vec<bytes::Bytes>,
     ) {
         let is_unanswered = self.rules.is_unanswered && matches!(kind, RequestKind::Produce(_));
-        let connection = self.connections.get_mut(&conn).expect("emitted on a live connection");
+        let connection = self
+            .connections
+            .get_mut(&conn)
+            .expect("emitted on a live connection");
         let begins_at = connection.progress.emitted();
         for bytes in chunks {
             connection.progress.on_emitted(bytes.len());
@@ -91,7 +117,14 @@ impl Sender {
         }
         let ends_at = connection.progress.emitted();
         let sent_at = self.now;
-        let request = Request { correlation_id, sent_at, begins_at, ends_at, version, kind };
+        let request = Request {
+            correlation_id,
+            sent_at,
+            begins_at,
+            ends_at,
+            version,
+            kind,
+        };
         if is_unanswered {
             connection.unanswered.push_back(request);
         } else {
@@ -102,17 +135,19 @@ impl Sender {
     }
 
     fn on_sent(&mut self, conn: ConnId, bytes: usize) {
-        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        let Some(connection) = self.connections.get_mut(&conn) else {
+            return;
+        };
         connection.progress.on_sent(bytes);
-        let sent = connection.progress.sent();
-        while connection.unanswered.front().is_some_and(|request| request.ends_at <= sent) {
-            let request = connection.unanswered.pop_front().expect("looked at");
-            let broker = connection.broker;
+        let (broker, sent) = (connection.broker, connection.progress.sent());
+        let written = connection
+            .unanswered
+            .iter()
+            .take_while(|request| request.ends_at <= sent);
+        let count = written.count();
+        let written: Vec<Request> = connection.unanswered.drain(..count).collect();
+        for request in written {
             self.on_written(broker, request);
-            match self.connections.get_mut(&conn) {
-                Some(live) => connection = live,
-                None => return,
-            }
         }
     }
 
@@ -133,7 +168,10 @@ impl Sender {
             Ok(correlation_id) => correlation_id,
             Err(error) => return self.on_nonsense(conn, &error),
         };
-        let connection = self.connections.get_mut(&conn).expect("the frame's connection");
+        let connection = self
+            .connections
+            .get_mut(&conn)
+            .expect("the frame's connection");
         let Some(oldest) = connection.in_flight.oldest() else {
             return self.on_unasked(conn, correlation_id);
         };
@@ -186,9 +224,13 @@ impl Sender {
     }
 
     fn on_versions(&mut self, conn: ConnId, asked: i16, answer: &api_versions::Response) {
-        if answer.error == ErrorCode::UNSUPPORTED_VERSION && asked > 0 {
+        let is_refused = answer.error == ErrorCode::UNSUPPORTED_VERSION && asked > 0;
+        if is_refused && self.step(conn, PhaseEvent::VersionsRefused) == Step::AskVersionsAgain {
             // The broker may say which versions it knows; else the oldest is understood by all.
-            let own = answer.ranges.iter().find(|range| range.api_key == ApiKey::ApiVersions.code());
+            let own = answer
+                .ranges
+                .iter()
+                .find(|range| range.api_key == ApiKey::ApiVersions.code());
             let version = own.map_or(0, |range| range.max.clamp(0, asked - 1));
             return self.ask_versions(conn, version);
         }
@@ -202,7 +244,10 @@ impl Sender {
     }
 
     fn on_ready(&mut self, conn: ConnId, versions: Versions, throttle_time_ms: i32) {
-        let connection = self.connections.get_mut(&conn).expect("answered on a live connection");
+        let connection = self
+            .connections
+            .get_mut(&conn)
+            .expect("answered on a live connection");
         let step = phase::step(connection.phase.kind(), PhaseEvent::VersionsAgreed);
         if step != Step::Serve {
             return;
@@ -225,7 +270,9 @@ impl Sender {
     /// A connection is gone. Its requests become retries or failures, and its broker is left in
     /// peace for a while.
     pub(super) fn lose(&mut self, conn: ConnId, cause: &DeliveryCause, ending: Ending) {
-        let Some(connection) = self.connections.remove(&conn) else { return };
+        let Some(connection) = self.connections.remove(&conn) else {
+            return;
+        };
         if ending == Ending::Dropped {
             self.outputs.push_back(Output::Disconnect(conn));
         }
@@ -233,17 +280,31 @@ impl Sender {
         let was_ready = connection.versions().is_some();
         let broker = &mut self.brokers[slot.index()];
         broker.conn = None;
-        broker.failures = if was_ready { 0 } else { broker.failures.saturating_add(1) };
+        broker.failures = if was_ready {
+            0
+        } else {
+            broker.failures.saturating_add(1)
+        };
         broker.retry_at = self.now + self.reconnect.pause(broker.failures.max(1), &mut self.rng);
         broker.last_failure = Some(cause.to_string().into());
         let (node, retry_at) = (broker.node, broker.retry_at);
         let cause_told = cause.clone();
-        self.trace(|_| TraceEvent::ConnectionLost { conn, node, cause: cause_told, retry_at });
+        self.trace(|_| TraceEvent::ConnectionLost {
+            conn,
+            node,
+            cause: cause_told,
+            retry_at,
+        });
         let left = match ending {
             Ending::Closed => connection.progress.sent(),
             Ending::Dropped => connection.progress.handed(),
         };
-        let Connection { in_flight, unanswered, drafts, .. } = connection;
+        let Connection {
+            in_flight,
+            unanswered,
+            drafts,
+            ..
+        } = connection;
         for request in in_flight.into_requests().chain(unanswered) {
             let has_left = left > request.begins_at;
             match request.kind {
@@ -266,7 +327,12 @@ impl Sender {
     }
 
     fn on_sealed(&mut self, job: SealedJob) {
-        let SealedJob { batch: id, header, body, spare } = job;
+        let SealedJob {
+            batch: id,
+            header,
+            body,
+            spare,
+        } = job;
         if let Some(slot) = self.accumulator.find(id) {
             self.accumulator.put_sealed(slot, header, body, spare);
             let partition = self.accumulator.batch(slot).partition;
@@ -274,7 +340,10 @@ impl Sender {
         }
         let draft = self.connections.values_mut().find_map(|connection| {
             let conn = connection.id;
-            let draft = connection.drafts.iter_mut().find(|draft| draft.carries(id))?;
+            let draft = connection
+                .drafts
+                .iter_mut()
+                .find(|draft| draft.carries(id))?;
             Some((conn, draft))
         });
         if let Some((conn, draft)) = draft {

@@ -7,6 +7,7 @@
 mod answer;
 mod ask;
 pub(crate) mod broker;
+mod describe;
 mod drain;
 pub(crate) mod lane;
 mod link;
@@ -14,11 +15,11 @@ mod times;
 pub(crate) mod verdict;
 
 use crate::accumulator::Accumulator;
+use crate::accumulator::batch::Place;
 use crate::backoff::Backoff;
 use crate::boundary::{ConnId, Delivery, Outcome, Output};
 use crate::config::{Acks, Config, servers};
 use crate::connection::Connection;
-use crate::accumulator::batch::Place;
 use crate::error::{ConfigError, DeliveryCause, DeliveryError};
 use crate::metadata::Metadata;
 use crate::metadata::refresh::Refresh;
@@ -81,9 +82,14 @@ impl Sender {
             node -= 1;
             brokers.push(Broker::new(node, server.host, server.port));
         }
-        let retry = Backoff { base: config.retry_backoff, max: config.retry_backoff_max };
-        let reconnect =
-            Backoff { base: config.reconnect_backoff, max: config.reconnect_backoff_max };
+        let retry = Backoff {
+            base: config.retry_backoff,
+            max: config.retry_backoff_max,
+        };
+        let reconnect = Backoff {
+            base: config.reconnect_backoff,
+            max: config.reconnect_backoff_max,
+        };
         Ok(Self {
             rng: ChaCha8Rng::from_seed(seed),
             now,
@@ -151,7 +157,11 @@ impl Sender {
         self.accumulator.batch_mut(slot).place = Place::Queued;
         let lane = &mut self.lanes[partition.index()];
         let later = |queued: &BatchSlot| self.accumulator.batch(*queued).ordinal > ordinal;
-        let place = lane.queue.iter().rposition(|queued| !later(queued)).map_or(0, |at| at + 1);
+        let place = lane
+            .queue
+            .iter()
+            .rposition(|queued| !later(queued))
+            .map_or(0, |at| at + 1);
         lane.queue.insert(place, slot);
         if !self.accumulator.has_open(partition) {
             lane.is_open_due = false;
@@ -192,7 +202,9 @@ impl Sender {
     fn unmark(&mut self, partition: PartitionSlot) {
         self.leaderless.remove(&partition);
         if let Some(broker) = self.lanes[partition.index()].ring.take() {
-            self.brokers[broker.index()].ring.retain(|other| *other != partition);
+            self.brokers[broker.index()]
+                .ring
+                .retain(|other| *other != partition);
         }
     }
 
@@ -205,14 +217,17 @@ impl Sender {
         match place {
             Place::Open => self.lanes[partition.index()].is_open_due = false,
             Place::Queued => {
-                self.lanes[partition.index()].queue.retain(|queued| *queued != slot);
+                self.lanes[partition.index()]
+                    .queue
+                    .retain(|queued| *queued != slot);
                 // The next batch may go at once, where this one was in backoff.
                 self.mark_ready(partition);
             }
             Place::Drained(_) | Place::InFlight(_) => {}
         }
         let batch = self.accumulator.finish(slot);
-        self.stats.on_completed(&outcome, u64::from(batch.record_count));
+        self.stats
+            .on_completed(&outcome, u64::from(batch.record_count));
         self.outputs.push_back(Output::Delivered(Delivery {
             batch: batch.id,
             first: 0,
@@ -230,7 +245,11 @@ impl Sender {
         let is_unresolved =
             batch.history.is_unresolved || matches!(batch.place, Place::InFlight(_));
         let partition = self.metadata.partition(batch.partition);
-        let last_failure = batch.history.last_failure.clone().filter(|last| *last != cause);
+        let last_failure = batch
+            .history
+            .last_failure
+            .clone()
+            .filter(|last| *last != cause);
         let error = DeliveryError {
             topic: Arc::clone(&self.metadata.topic_of(batch.partition).name),
             partition: partition.index,
@@ -273,7 +292,9 @@ impl Sender {
         loop {
             let output = self.outputs.pop_front()?;
             if let Output::Transmit { conn, bytes } = &output {
-                let Some(connection) = self.connections.get_mut(conn) else { continue };
+                let Some(connection) = self.connections.get_mut(conn) else {
+                    continue;
+                };
                 connection.progress.on_handed(bytes.len());
             }
             return Some(output);
@@ -309,16 +330,31 @@ impl Sender {
         self.accumulator.check_invariants(reserved_bytes);
         let carried: usize = self.connections.values().map(Connection::carried).sum();
         let under_way: usize = self.lanes.iter().map(Lane::in_flight).sum();
-        assert_eq!(carried, under_way, "a batch under way is in one request (S7a)");
+        assert_eq!(
+            carried, under_way,
+            "a batch under way is in one request (S7a)"
+        );
         for connection in self.connections.values() {
             let requests = connection.in_flight.len() + connection.unanswered.len();
             let limit = self.rules.max_in_flight;
-            assert!(requests + connection.drafts.len() <= limit, "S7a: at most {limit} in flight");
-            assert_eq!(self.brokers[connection.broker.index()].conn, Some(connection.id));
+            assert!(
+                requests + connection.drafts.len() <= limit,
+                "S7a: at most {limit} in flight"
+            );
+            assert_eq!(
+                self.brokers[connection.broker.index()].conn,
+                Some(connection.id)
+            );
         }
         for (index, lane) in self.lanes.iter().enumerate() {
-            let ordinals = lane.queue.iter().map(|slot| self.accumulator.batch(*slot).ordinal);
-            assert!(ordinals.is_sorted(), "Order: a lane's queue is in the order of opening (I7)");
+            let ordinals = lane
+                .queue
+                .iter()
+                .map(|slot| self.accumulator.batch(*slot).ordinal);
+            assert!(
+                ordinals.is_sorted(),
+                "Order: a lane's queue is in the order of opening (I7)"
+            );
             let partition = PartitionSlot::at(index);
             if let Some(broker) = lane.ring {
                 assert!(self.brokers[broker.index()].ring.contains(&partition));

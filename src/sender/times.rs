@@ -7,7 +7,7 @@ use super::ask::Oracle;
 use super::link::Ending;
 use crate::boundary::{ConnId, Deadline, Reason};
 use crate::connection::Connection;
-use crate::connection::phase::{self, Phase, PhaseEvent, Step};
+use crate::connection::phase::{Phase, PhaseEvent, Step};
 use crate::error::DeliveryCause;
 use crate::time::Instant;
 
@@ -21,14 +21,10 @@ impl Sender {
             .map(|connection| connection.id)
             .collect();
         for conn in late {
-            let kind = self.connections[&conn].phase.kind();
-            let cause = match phase::step(kind, PhaseEvent::SetupTimedOut) {
-                Step::GiveUp => DeliveryCause::Protocol("connection set-up timed out".into()),
-                Step::Ignore
-                | Step::AskVersions
-                | Step::AskVersionsAgain
-                | Step::Serve
-                | Step::Refuse => DeliveryCause::RequestTimeout,
+            let cause = if self.step(conn, PhaseEvent::SetupTimedOut) == Step::GiveUp {
+                DeliveryCause::SetupTimeout
+            } else {
+                DeliveryCause::RequestTimeout
             };
             self.lose(conn, &cause, Ending::Dropped);
         }
@@ -36,14 +32,18 @@ impl Sender {
 
     fn connection_deadline(&self, connection: &Connection) -> Deadline {
         match connection.phase {
-            Phase::Connecting { give_up_at } | Phase::Negotiating { give_up_at } => {
-                Deadline { at: give_up_at, reason: Reason::ConnectionSetup }
-            }
+            Phase::Connecting { give_up_at } | Phase::Negotiating { give_up_at } => Deadline {
+                at: give_up_at,
+                reason: Reason::ConnectionSetup,
+            },
             Phase::Ready(_) => {
                 let throttled_until = self.brokers[connection.broker.index()].throttled_until;
                 let timeout = self.config.request_timeout;
                 let at = connection.request_deadline(timeout, throttled_until);
-                Deadline { at: at.unwrap_or(Instant::FAR), reason: Reason::RequestTimeout }
+                Deadline {
+                    at: at.unwrap_or(Instant::FAR),
+                    reason: Reason::RequestTimeout,
+                }
             }
         }
     }
@@ -84,18 +84,33 @@ impl Sender {
     /// The next thing to do, and why.
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         if self.has_facts || !self.outputs.is_empty() {
-            return Some(Deadline { at: self.now, reason: Reason::WorkQueued });
+            return Some(Deadline {
+                at: self.now,
+                reason: Reason::WorkQueued,
+            });
         }
-        let connections = self.connections.values().map(|c| self.connection_deadline(c));
+        let connections = self
+            .connections
+            .values()
+            .map(|c| self.connection_deadline(c));
         let brokers = (0..self.brokers.len()).filter_map(|index| self.broker_deadline(index));
         let expiry = self.accumulator.oldest().map(|slot| {
             let at = self.accumulator.batch(slot).created + self.config.delivery_timeout;
-            Deadline { at, reason: Reason::DeliveryTimeout }
+            Deadline {
+                at,
+                reason: Reason::DeliveryTimeout,
+            }
         });
         let linger = self.accumulator.first_lingering();
-        let linger = linger.map(|(_, at)| Deadline { at, reason: Reason::Linger });
+        let linger = linger.map(|(_, at)| Deadline {
+            at,
+            reason: Reason::Linger,
+        });
         let backoff = self.backing_off.first();
-        let backoff = backoff.map(|(at, _)| Deadline { at: *at, reason: Reason::RetryBackoff });
+        let backoff = backoff.map(|(at, _)| Deadline {
+            at: *at,
+            reason: Reason::RetryBackoff,
+        });
         connections
             .chain(brokers)
             .chain(expiry)
@@ -113,13 +128,23 @@ impl Sender {
             return None;
         }
         let Some(conn) = broker.conn else {
-            return Some(Deadline { at: broker.retry_at, reason: Reason::ReconnectBackoff });
+            return Some(Deadline {
+                at: broker.retry_at,
+                reason: Reason::ReconnectBackoff,
+            });
         };
         // A connection without room frees itself by an answer or its own deadline.
         self.connections[&conn].room(self.rules.max_in_flight)?;
         let at = broker.throttled_until;
-        let reason = if at > self.now { Reason::Throttle } else { Reason::WorkQueued };
-        Some(Deadline { at: at.max(self.now), reason })
+        let reason = if at > self.now {
+            Reason::Throttle
+        } else {
+            Reason::WorkQueued
+        };
+        Some(Deadline {
+            at: at.max(self.now),
+            reason,
+        })
     }
 
     fn metadata_deadline(&self) -> Option<Deadline> {
@@ -131,7 +156,10 @@ impl Sender {
                 if retry_at <= wanted.at {
                     return Some(wanted);
                 }
-                Some(Deadline { at: retry_at, reason: Reason::ReconnectBackoff })
+                Some(Deadline {
+                    at: retry_at,
+                    reason: Reason::ReconnectBackoff,
+                })
             }
             // Before it is due it is a timer like any other; after that, events decide.
             Oracle::Wait if wanted.at > self.now => Some(wanted),
@@ -142,9 +170,15 @@ impl Sender {
     /// When the first of the throttled brokers can be asked again.
     fn earliest_throttle_end(&self) -> Option<Deadline> {
         let limit = self.rules.max_in_flight;
-        let with_room = self.connections.values().filter(|c| c.room(limit).is_some());
+        let with_room = self
+            .connections
+            .values()
+            .filter(|c| c.room(limit).is_some());
         let ends = with_room.map(|c| self.brokers[c.broker.index()].throttled_until);
         let at = ends.filter(|at| *at > self.now).min()?;
-        Some(Deadline { at, reason: Reason::Throttle })
+        Some(Deadline {
+            at,
+            reason: Reason::Throttle,
+        })
     }
 }

@@ -32,9 +32,18 @@ pub(crate) enum Trace {
 
 /// The table, after Java's `Sender.completeBatch` and librdkafka's persistence flags.
 pub(crate) fn verdict(code: ErrorCode) -> Verdict {
-    const MOVED: Verdict = Verdict::Retry { refresh: Refresh::Metadata, trace: Trace::None };
-    const AGAIN: Verdict = Verdict::Retry { refresh: Refresh::Nothing, trace: Trace::None };
-    const UNSURE: Verdict = Verdict::Retry { refresh: Refresh::Nothing, trace: Trace::Possible };
+    const MOVED: Verdict = Verdict::Retry {
+        refresh: Refresh::Metadata,
+        trace: Trace::None,
+    };
+    const AGAIN: Verdict = Verdict::Retry {
+        refresh: Refresh::Nothing,
+        trace: Trace::None,
+    };
+    const UNSURE: Verdict = Verdict::Retry {
+        refresh: Refresh::Nothing,
+        trace: Trace::Possible,
+    };
     const REFUSED: Verdict = Verdict::Fail(Trace::None);
     match code {
         ErrorCode::NONE | ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::Acked,
@@ -57,9 +66,10 @@ pub(crate) fn verdict(code: ErrorCode) -> Verdict {
         | ErrorCode::THROTTLING_QUOTA_EXCEEDED => AGAIN,
         // The leader has the records; the followers may not.
         ErrorCode::REQUEST_TIMED_OUT | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND => UNSURE,
-        ErrorCode::NETWORK_EXCEPTION => {
-            Verdict::Retry { refresh: Refresh::Metadata, trace: Trace::Possible }
-        }
+        ErrorCode::NETWORK_EXCEPTION => Verdict::Retry {
+            refresh: Refresh::Metadata,
+            trace: Trace::Possible,
+        },
         ErrorCode::BROKER_NOT_AVAILABLE
         | ErrorCode::MESSAGE_TOO_LARGE
         | ErrorCode::INVALID_TOPIC_EXCEPTION

@@ -1,0 +1,54 @@
+//! The sender's part of a report.
+
+use super::Sender;
+use crate::connection::phase::Phase;
+use crate::report::Report;
+
+impl Sender {
+    /// A line per connection, and per partition that has something under way.
+    pub(crate) fn report(&self) -> Report {
+        let memory = self.accumulator.memory();
+        let mut lines = vec![format!(
+            "now {}: {} of {} bytes of buffer_memory in use",
+            self.now,
+            memory.used_bytes(),
+            memory.limit_bytes()
+        )];
+        for broker in &self.brokers {
+            let state = match broker.conn.map(|conn| &self.connections[&conn]) {
+                None => format!("not connected, again from {}", broker.retry_at),
+                Some(connection) => {
+                    let phase = match connection.phase {
+                        Phase::Connecting { .. } => "connecting",
+                        Phase::Negotiating { .. } => "negotiating",
+                        Phase::Ready(_) => "ready",
+                    };
+                    let unanswered = connection.in_flight.len() + connection.unanswered.len();
+                    format!("{phase}, {unanswered} requests unanswered")
+                }
+            };
+            lines.push(format!(
+                "broker {} at {}: {state}",
+                broker.node,
+                broker.address()
+            ));
+        }
+        for (index, lane) in self.lanes.iter().enumerate() {
+            if lane.queue.is_empty() && lane.in_flight() == 0 {
+                continue;
+            }
+            let partition = self
+                .metadata
+                .partition(crate::slot::PartitionSlot::at(index));
+            lines.push(format!(
+                "{}-{}: {} batches wait, {} under way, leader {:?}",
+                self.metadata.topic(partition.topic).name,
+                partition.index,
+                lane.queue.len(),
+                lane.in_flight(),
+                partition.leader
+            ));
+        }
+        Report { lines }
+    }
+}
