@@ -52,7 +52,10 @@ impl Serve {
         }
         interrupt::listen()?;
         println!("{}", embedded.bootstrap());
-        eprintln!("titorelli: serving {} brokers; Ctrl-C ends it", self.brokers);
+        eprintln!(
+            "titorelli: serving {} brokers; Ctrl-C ends it",
+            self.brokers
+        );
         while !interrupt::is_asked() {
             thread::sleep(GLANCE);
         }
@@ -83,7 +86,9 @@ fn topic(text: &str) -> Result<(String, i32), String> {
     }
     match partitions.parse() {
         Ok(count @ 1..=PARTITIONS_MAX) => Ok((name.to_owned(), count)),
-        _ => Err(format!("{partitions:?} is no number from 1 to {PARTITIONS_MAX}")),
+        _ => Err(format!(
+            "{partitions:?} is no number from 1 to {PARTITIONS_MAX}"
+        )),
     }
 }
 

@@ -12,7 +12,9 @@ use proof::{Logs, Place, Proof, Receipts};
 use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use titorelli_mio::{Acks, Config, DeliveryError, DeliveryFuture, Producer, Record, RecordMetadata};
+use titorelli_mio::{
+    Acks, Config, DeliveryError, DeliveryFuture, Producer, Record, RecordMetadata,
+};
 use titorelli_serve::{Embedded, EmbeddedConfig};
 use titorelli_sim::cluster::{BrokerId, Cluster};
 
@@ -45,7 +47,11 @@ impl Demo {
         let embedded = Embedded::start(EmbeddedConfig::with_brokers(BROKERS))?;
         embedded.control(|cluster| cluster.create_topic(TOPIC, PARTITIONS));
         let mut run = Run::new(records, config(&embedded.bootstrap()))?;
-        let mut disturber = Disturber { embedded, leader_moves: 0, cuts: 0 };
+        let mut disturber = Disturber {
+            embedded,
+            leader_moves: 0,
+            cuts: 0,
+        };
         let began = Instant::now();
         for number in 0..records {
             run.send(number);
@@ -58,7 +64,11 @@ impl Demo {
         let (elapsed, retries) = (began.elapsed(), run.producer.stats().retries);
         run.progress.finish_and_clear();
         run.producer.close(PATIENCE);
-        let Disturber { embedded, leader_moves, cuts } = disturber;
+        let Disturber {
+            embedded,
+            leader_moves,
+            cuts,
+        } = disturber;
         let proof = Proof::judge(&run.receipts, &read(&embedded.into_cluster()));
         println!(
             "{records} records through {BROKERS} brokers in {:.1} s: {leader_moves} leaders moved, \
@@ -66,7 +76,11 @@ impl Demo {
             elapsed.as_secs_f64()
         );
         print!("{proof}");
-        Ok(if proof.is_kept() { ExitCode::SUCCESS } else { ExitCode::from(UNACKNOWLEDGED) })
+        Ok(if proof.is_kept() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(UNACKNOWLEDGED)
+        })
     }
 }
 
@@ -95,16 +109,28 @@ struct Run {
 impl Run {
     fn new(records: usize, config: Config) -> Result<Self, Box<dyn std::error::Error>> {
         let template = "{bar:32} {pos}/{len} records acknowledged {msg}";
-        let bar = ProgressBar::new(records as u64).with_style(ProgressStyle::with_template(template)?);
-        let receipts = Receipts { accepted: 0, places: vec![None; records] };
+        let bar =
+            ProgressBar::new(records as u64).with_style(ProgressStyle::with_template(template)?);
+        let receipts = Receipts {
+            accepted: 0,
+            places: vec![None; records],
+        };
         let producer = Producer::new(config)?;
-        Ok(Self { producer, open: VecDeque::new(), receipts, progress: bar })
+        Ok(Self {
+            producer,
+            open: VecDeque::new(),
+            receipts,
+            progress: bar,
+        })
     }
 
     /// Sends the record whose value is its number.
     fn send(&mut self, number: usize) {
         let value = number.to_string();
-        match self.producer.send(&Record::to(TOPIC).value(value.as_bytes())) {
+        match self
+            .producer
+            .send(&Record::to(TOPIC).value(value.as_bytes()))
+        {
             Ok(receipt) => {
                 self.receipts.accepted += 1;
                 self.open.push_back((number, receipt));
@@ -116,7 +142,9 @@ impl Run {
     /// Waits until no more than so many records are under way.
     fn settle_down_to(&mut self, under_way: usize) {
         while self.open.len() > under_way {
-            let Some((number, receipt)) = self.open.front_mut() else { return };
+            let Some((number, receipt)) = self.open.front_mut() else {
+                return;
+            };
             let (number, outcome) = (*number, receipt.wait(PATIENCE));
             self.open.pop_front();
             self.completed(number, outcome);
@@ -129,7 +157,9 @@ impl Run {
     fn completed(&mut self, number: usize, outcome: Option<Result<RecordMetadata, DeliveryError>>) {
         match outcome {
             Some(Ok(metadata)) => {
-                let RecordMetadata { partition, offset, .. } = metadata;
+                let RecordMetadata {
+                    partition, offset, ..
+                } = metadata;
                 self.receipts.places[number] = Some(Place { partition, offset });
             }
             Some(Err(error)) => eprintln!("titorelli: record {number}: {error}"),
@@ -173,7 +203,10 @@ fn read(cluster: &Cluster) -> Logs {
     let number = |value: &[u8]| std::str::from_utf8(value).ok()?.parse().ok();
     let log = |partition| {
         let records = cluster.log(TOPIC, partition).records();
-        records.iter().map(|record| number(record.value.as_deref()?)).collect()
+        records
+            .iter()
+            .map(|record| number(record.value.as_deref()?))
+            .collect()
     };
     (0..PARTITIONS).map(log).collect()
 }

@@ -44,7 +44,10 @@ pub(crate) struct Proof {
 impl Proof {
     /// Compares.
     pub(crate) fn judge(receipts: &Receipts, logs: &Logs) -> Self {
-        let mut proof = Self { accepted: receipts.accepted, ..Self::default() };
+        let mut proof = Self {
+            accepted: receipts.accepted,
+            ..Self::default()
+        };
         let mut is_found = vec![false; receipts.accepted];
         for log in logs {
             proof.read(log, &mut is_found);
@@ -96,10 +99,18 @@ impl fmt::Display for Proof {
             ("accepted", self.accepted, "by the producer"),
             ("acknowledged", self.acknowledged, "to the application"),
             ("found", self.found, "in the logs"),
-            ("lost", self.lost, "acknowledged, and not where the acknowledgement says"),
+            (
+                "lost",
+                self.lost,
+                "acknowledged, and not where the acknowledgement says",
+            ),
             ("duplicated", self.duplicated, duplicates),
             ("out of order", self.out_of_order, "within a partition"),
-            ("foreign", self.foreign, "in the logs, though nobody sent them"),
+            (
+                "foreign",
+                self.foreign,
+                "in the logs, though nobody sent them",
+            ),
         ] {
             writeln!(f, "{name:>14} {count:>9}   {words}")?;
         }
@@ -127,7 +138,12 @@ mod tests {
     fn all_in_order_is_kept() {
         let receipts = receipts(&[Some((0, 0)), Some((1, 0)), Some((0, 1))]);
         let proof = Proof::judge(&receipts, &vec![log(&[0, 2]), log(&[1])]);
-        let whole = Proof { accepted: 3, acknowledged: 3, found: 3, ..Proof::default() };
+        let whole = Proof {
+            accepted: 3,
+            acknowledged: 3,
+            found: 3,
+            ..Proof::default()
+        };
         assert_eq!(proof, whole);
         assert!(proof.is_kept());
     }
@@ -144,7 +160,10 @@ mod tests {
     fn a_batch_written_twice_is_duplicated_and_not_out_of_order() {
         let receipts = receipts(&[Some((0, 2)), Some((0, 3)), Some((0, 4))]);
         let proof = Proof::judge(&receipts, &vec![log(&[0, 1, 0, 1, 2])]);
-        assert_eq!((proof.duplicated, proof.out_of_order, proof.lost), (2, 0, 0));
+        assert_eq!(
+            (proof.duplicated, proof.out_of_order, proof.lost),
+            (2, 0, 0)
+        );
         assert!(proof.is_kept());
     }
 
@@ -158,7 +177,10 @@ mod tests {
 
     #[test]
     fn a_record_that_nobody_sent_is_foreign() {
-        let proof = Proof::judge(&receipts(&[Some((0, 0))]), &vec![vec![Some(0), None, Some(5)]]);
+        let proof = Proof::judge(
+            &receipts(&[Some((0, 0))]),
+            &vec![vec![Some(0), None, Some(5)]],
+        );
         assert_eq!(proof.foreign, 2);
         assert!(!proof.is_kept());
     }
