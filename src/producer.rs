@@ -294,13 +294,12 @@ impl ProducerCore {
             .min_by_key(|deadline| deadline.at)
     }
 
-    /// Whether a command since the last [`handle_timeout`](Self::handle_timeout) may have brought
-    /// the deadline forward: a driver that sleeps looks at [`poll_timeout`](Self::poll_timeout)
-    /// again when it says so, and need not otherwise. Costs a comparison.
+    /// Whether a command since the last call, or since [`handle_timeout`](Self::handle_timeout), may
+    /// have brought the deadline forward: a driver that sleeps looks at
+    /// [`poll_timeout`](Self::poll_timeout) again when it says so, and need not otherwise.
     #[inline]
-    #[must_use]
-    pub fn has_news(&self) -> bool {
-        self.has_news
+    pub fn take_news(&mut self) -> bool {
+        core::mem::take(&mut self.has_news)
     }
 
     // ---- Observers ----------------------------------------------------------------------------

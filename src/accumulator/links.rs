@@ -31,7 +31,7 @@ pub(crate) struct Links {
 impl Links {
     pub(crate) fn new() -> Self {
         Self {
-            links: Vec::new(),
+            places: Vec::new(),
             front: NONE,
             back: NONE,
         }
