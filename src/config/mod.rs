@@ -1,5 +1,6 @@
 //! The configuration: every knob with its unit, default and meaning.
 
+mod keys;
 pub(crate) mod servers;
 
 use crate::error::ConfigError;

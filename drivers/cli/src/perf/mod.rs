@@ -1,0 +1,264 @@
+//! `titorelli perf`: a load generator that pays what an application pays.
+//!
+//! Every record has a receipt which is kept and checked in the order of the sends. One record in
+//! `--sample` is sent with a callback instead, so that its latency is exact.
+
+mod measure;
+mod payload;
+
+use crate::options::key_value;
+use crate::{Ended, UNACKNOWLEDGED};
+use clap::{Args, ValueEnum};
+use measure::{Mark, Run, Samples};
+use payload::Pool;
+use std::collections::VecDeque;
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+use titorelli_mio::{Config, DeliveryError, DeliveryFuture, Producer, Record, RecordMetadata};
+
+/// Receipts are checked after so many sends.
+const SETTLE_EVERY: u64 = 256;
+/// How long one look at the oldest receipt may wait.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// Generate load and print what it cost as one line of JSON.
+#[derive(Args)]
+pub(crate) struct Perf {
+    /// Brokers to ask for the cluster first.
+    #[arg(short = 'b', long, value_name = "HOST:PORT", value_delimiter = ',')]
+    #[arg(default_value = "127.0.0.1:9092")]
+    bootstrap: Vec<String>,
+    /// The topic.
+    #[arg(short = 't', long, default_value = "t")]
+    topic: String,
+    /// How many records to send.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(2..))]
+    records: u64,
+    /// Bytes of each value.
+    #[arg(long, default_value_t = 100)]
+    size: usize,
+    /// The key: none, or the record's number in eight bytes.
+    #[arg(long, value_enum, default_value = "none")]
+    key: Key,
+    /// When a record counts as written: 0, 1 or all.
+    #[arg(long, default_value = "1")]
+    acks: String,
+    /// Whether the broker is to drop duplicates.
+    #[arg(long, value_enum, default_value = "off")]
+    idempotence: Switch,
+    /// none, gzip, snappy, lz4 or zstd.
+    #[arg(long, default_value = "none")]
+    compression: String,
+    /// How long a batch waits for more records, in milliseconds.
+    #[arg(long, default_value = "5")]
+    linger_ms: String,
+    /// Bytes of a batch.
+    #[arg(long, default_value = "16384")]
+    batch_size: String,
+    /// Requests that may be unanswered on one connection.
+    #[arg(long, default_value = "5")]
+    max_in_flight: String,
+    /// Memory for records that are not yet completed, in MiB.
+    #[arg(long, default_value_t = 64)]
+    buffer_mb: u64,
+    /// Records per second; 0 is as fast as it goes.
+    #[arg(long, default_value_t = 0.0)]
+    rate: f64,
+    /// Measure the latency of one record in so many.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    sample: u64,
+    /// A key of the configuration. Repeatable.
+    #[arg(short = 'X', long = "opt", value_name = "KEY=VALUE", value_parser = key_value)]
+    settings: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Key {
+    None,
+    Int,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+impl Perf {
+    /// Sends the records and prints the line.
+    pub(crate) fn run(&self) -> Ended {
+        let pool = Pool::new(self.size);
+        let sample_count = usize::try_from(self.records / self.sample + 1)?;
+        let mut load = Load {
+            producer: Producer::new(self.config()?)?,
+            samples: Samples::with_capacity(sample_count),
+            receipts: VecDeque::new(),
+            settled: 0,
+            errors: 0,
+        };
+        let warm_up = (self.records / 5).max(1);
+        let begin = Mark::now()?;
+        let mut steady = begin;
+        for index in 0..self.records {
+            if index == warm_up {
+                if self.rate == 0.0 {
+                    load.settle_until(warm_up);
+                }
+                steady = Mark::now()?;
+            }
+            self.pace(index, &begin);
+            self.send(index, &pool, &mut load);
+            if index % SETTLE_EVERY == SETTLE_EVERY - 1 {
+                load.settle();
+            }
+        }
+        load.settle_until(self.records);
+        let run = Run {
+            begin,
+            steady,
+            end: Mark::now()?,
+            records: self.records,
+            warm_up,
+            payload_bytes: self.size,
+            errors: load.errors + load.samples.errors(),
+            pool_crc32: pool.crc32(),
+        };
+        println!("{}", run.json(&load.samples));
+        let failed = run.errors > 0;
+        Ok(if failed {
+            ExitCode::from(UNACKNOWLEDGED)
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+
+    fn config(&self) -> Result<Config, Box<dyn Error>> {
+        if self.idempotence == Switch::On {
+            return Err("--idempotence on: this version cannot do it yet".into());
+        }
+        let mut config = Config::default();
+        config.bootstrap_servers.clone_from(&self.bootstrap);
+        for (key, value) in [
+            ("acks", &self.acks),
+            ("compression.type", &self.compression),
+            ("linger.ms", &self.linger_ms),
+            ("batch.size", &self.batch_size),
+            ("max.in.flight.requests.per.connection", &self.max_in_flight),
+            ("buffer.memory", &(self.buffer_mb << 20).to_string()),
+        ] {
+            config.set(key, value)?;
+        }
+        for (key, value) in &self.settings {
+            config.set(key, value)?;
+        }
+        Ok(config)
+    }
+
+    /// Sleeps until the record is due.
+    fn pace(&self, index: u64, begin: &Mark) {
+        if self.rate == 0.0 {
+            return;
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a run has far fewer than 2^52 records"
+        )]
+        let due = Duration::from_secs_f64(index as f64 / self.rate);
+        while let Some(early) = due
+            .checked_sub(begin.elapsed())
+            .filter(|early| !early.is_zero())
+        {
+            thread::sleep(early);
+        }
+    }
+
+    fn send(&self, index: u64, pool: &Pool, load: &mut Load) {
+        let number = index.to_be_bytes();
+        let low = usize::from(u16::from_be_bytes([number[6], number[7]]));
+        let record = Record {
+            key: (self.key == Key::Int).then_some(&number[..]),
+            ..Record::to(&self.topic).value(pool.payload(low))
+        };
+        if index.is_multiple_of(self.sample) {
+            load.send_sampled(&record);
+        } else {
+            load.send(&record);
+        }
+    }
+}
+
+/// The producer and the receipts that are still open.
+struct Load {
+    producer: Producer,
+    samples: Arc<Samples>,
+    /// Oldest first.
+    receipts: VecDeque<DeliveryFuture>,
+    /// Unsampled records that were completed.
+    settled: u64,
+    /// Those of them that failed.
+    errors: u64,
+}
+
+impl Load {
+    fn send(&mut self, record: &Record<'_>) {
+        match self.producer.send(record) {
+            Ok(receipt) => self.receipts.push_back(receipt),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    fn send_sampled(&mut self, record: &Record<'_>) {
+        let (samples, sent_at) = (Arc::clone(&self.samples), Instant::now());
+        let note = move |outcome: Result<RecordMetadata, DeliveryError>| {
+            samples.completed(sent_at.elapsed(), outcome.is_err());
+        };
+        if let Err(error) = self.producer.send_with(record, note) {
+            self.failed(&error);
+        }
+    }
+
+    fn failed(&mut self, error: &dyn Error) {
+        if self.errors == 0 {
+            eprintln!("titorelli: {error}");
+        }
+        self.errors += 1;
+        self.settled += 1;
+    }
+
+    fn completed(&mut self, outcome: Result<RecordMetadata, DeliveryError>) {
+        self.receipts.pop_front();
+        match outcome {
+            Ok(_) => self.settled += 1,
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// Counts every completed record up to the first that is not.
+    fn settle(&mut self) {
+        while let Some(outcome) = self
+            .receipts
+            .front_mut()
+            .and_then(|oldest| oldest.poll_now())
+        {
+            self.completed(outcome);
+        }
+    }
+
+    /// Waits until so many records are completed.
+    fn settle_until(&mut self, records: u64) {
+        while self.settled + self.samples.completed_len() < records {
+            match self.receipts.front_mut() {
+                Some(oldest) => {
+                    if let Some(outcome) = oldest.wait(PATIENCE) {
+                        self.completed(outcome);
+                    }
+                }
+                None => thread::sleep(Duration::from_micros(200)),
+            }
+            self.settle();
+        }
+    }
+}

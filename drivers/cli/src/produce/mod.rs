@@ -1,0 +1,224 @@
+//! `titorelli produce`: a line is a record.
+//!
+//! Owns: the order of work, from the first line to the report. Never: retries, which are the
+//! core's. Exit status 0 only when every line was acknowledged.
+
+mod lines;
+mod receipts;
+mod tally;
+mod template;
+
+use crate::options::Connection;
+use crate::{Ended, INTERRUPTED, UNACKNOWLEDGED, interrupt};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use lines::{Lines, Next};
+use receipts::Receipts;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+use tally::Tally;
+use template::{Template, header};
+use titorelli_mio::{Config, Producer, SendError};
+
+/// How often completed records are counted, and Ctrl-C is noticed, while nothing arrives.
+const IDLE: Duration = Duration::from_millis(100);
+/// How much longer than `delivery_timeout` the end may take: every record is completed by then.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Send lines of files or of standard input to a topic, one record each.
+///
+/// A line is what stands before a newline; a carriage return belongs to it. Exit status: 0 when
+/// every record was acknowledged, 1 when one was not, 2 when nothing could begin, 130 after Ctrl-C.
+#[derive(Args)]
+pub(crate) struct Produce {
+    #[command(flatten)]
+    connection: Connection,
+    /// The topic.
+    #[arg(short = 't', long)]
+    topic: String,
+    /// Split each line at the first SEP into key and value; without SEP the key is null.
+    #[arg(short = 'K', long = "key-separator", value_name = "SEP")]
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    key_separator: Option<String>,
+    /// Send an empty value as null.
+    #[arg(short = 'Z', long = "null")]
+    empty_is_null: bool,
+    /// Send every record to this partition.
+    #[arg(short = 'p', long, value_name = "N")]
+    partition: Option<i32>,
+    /// A header of every record; without `=` its value is null. Repeatable.
+    #[arg(short = 'H', long = "header", value_name = "KEY=VALUE")]
+    headers: Vec<String>,
+    /// Print a report on standard output.
+    #[arg(long, value_name = "FORMAT")]
+    report: Option<ReportFormat>,
+    /// What to send; standard input when none is given, or where it is `-`.
+    files: Vec<PathBuf>,
+}
+
+/// The format of `--report`.
+#[derive(Clone, Copy, ValueEnum)]
+enum ReportFormat {
+    /// One line of JSON.
+    Json,
+}
+
+impl Produce {
+    /// Sends all lines and tells what became of them.
+    pub(crate) fn run(&self) -> Ended {
+        let config = self.connection.config(&[])?;
+        let input = Lines::open(&self.files)?;
+        interrupt::listen()?;
+        let patience = config.delivery_timeout + GRACE;
+        let mut session = Session::new(config, progress(&self.files))?;
+        let began = Instant::now();
+        let whole = session.send_all(&input, &self.template());
+        session.finish(patience);
+        let (elapsed, retries) = (began.elapsed(), session.producer.stats().retries);
+        session.progress.finish_and_clear();
+        session.producer.close(GRACE);
+        let tally = session.tally;
+        match self.report {
+            Some(ReportFormat::Json) => println!("{}", tally.json(elapsed, retries)),
+            None => eprintln!("titorelli: {}", tally.words(elapsed, retries)),
+        }
+        Ok(if !tally.is_complete() || !whole {
+            ExitCode::from(UNACKNOWLEDGED)
+        } else if interrupt::is_asked() {
+            ExitCode::from(INTERRUPTED)
+        } else {
+            ExitCode::SUCCESS
+        })
+    }
+
+    fn template(&self) -> Template<'_> {
+        Template {
+            topic: &self.topic,
+            partition: self.partition,
+            headers: self.headers.iter().map(|text| header(text)).collect(),
+            key_separator: self.key_separator.as_deref().map(str::as_bytes),
+            empty_is_null: self.empty_is_null,
+        }
+    }
+}
+
+/// A run of `produce`.
+struct Session {
+    producer: Producer,
+    receipts: Receipts,
+    tally: Tally,
+    progress: ProgressBar,
+}
+
+impl Session {
+    fn new(config: Config, progress: ProgressBar) -> Result<Self, titorelli_mio::BuildError> {
+        let producer = Producer::new(config)?;
+        Ok(Self {
+            producer,
+            receipts: Receipts::default(),
+            tally: Tally::default(),
+            progress,
+        })
+    }
+
+    /// Sends lines until the input ends or Ctrl-C; false when something else ended it.
+    fn send_all(&mut self, input: &Lines, template: &Template<'_>) -> bool {
+        while !interrupt::is_asked() {
+            match input.next_chunk(IDLE) {
+                Next::Chunk(chunk) => {
+                    let fine = self.send_chunk(&chunk, template);
+                    self.progress.inc(chunk.len() as u64);
+                    input.recycle(chunk);
+                    if !fine {
+                        return false;
+                    }
+                }
+                Next::Idle => {}
+                Next::End => return true,
+                Next::Failed(error) => {
+                    eprintln!("titorelli: reading stopped: {error}");
+                    return false;
+                }
+            }
+            self.receipts.settle(&mut self.tally);
+            self.show();
+        }
+        true
+    }
+
+    /// Sends the lines of one chunk; false when it makes no sense to go on.
+    fn send_chunk(&mut self, chunk: &[u8], template: &Template<'_>) -> bool {
+        for line in lines::lines(chunk) {
+            let record = template.record(line);
+            let (key, value) = (
+                record.key.unwrap_or_default(),
+                record.value.unwrap_or_default(),
+            );
+            self.tally.offered(key.len() + value.len());
+            match self.producer.send(&record) {
+                Ok(receipt) => self.receipts.push(receipt),
+                Err(error) => {
+                    self.tally.refused(&error);
+                    if !is_about_one_record(&error) {
+                        eprintln!("titorelli: stopped reading: the next would fare no better");
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    /// Waits until every accepted record is completed.
+    fn finish(&mut self, patience: Duration) {
+        let end = Instant::now() + patience;
+        // Its only purpose here is to end lingering at once; the receipts tell the outcomes.
+        let _late = self.producer.flush(Duration::ZERO);
+        while self.receipts.len() > 0 && Instant::now() < end {
+            self.receipts.settle_within(IDLE, &mut self.tally);
+            self.show();
+        }
+    }
+
+    fn show(&self) {
+        if !self.progress.is_hidden() {
+            let (acked, records) = (self.tally.acked, self.tally.records);
+            self.progress
+                .set_message(format!("{acked} of {records} records acknowledged"));
+        }
+    }
+}
+
+/// Whether another record may be accepted where this one was not.
+fn is_about_one_record(error: &SendError) -> bool {
+    matches!(
+        error,
+        SendError::TooLarge { .. } | SendError::InvalidRecord(_)
+    )
+}
+
+/// A bar over the files' bytes, or a count of bytes where a pipe hides the end.
+fn progress(files: &[PathBuf]) -> ProgressBar {
+    let size = |path: &PathBuf| regular_file_bytes(path);
+    let total: Option<u64> = files.iter().map(size).sum();
+    let (bar, template) = match total.filter(|_| !files.is_empty()) {
+        Some(total) => {
+            let template = "{bar:32} {bytes}/{total_bytes} {bytes_per_sec} {msg}";
+            (ProgressBar::new(total), template)
+        }
+        None => (
+            ProgressBar::new_spinner(),
+            "{spinner} {bytes} {bytes_per_sec} {msg}",
+        ),
+    };
+    match ProgressStyle::with_template(template) {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
+
+fn regular_file_bytes(path: &Path) -> Option<u64> {
+    let metadata = std::fs::metadata(path).ok()?;
+    metadata.is_file().then_some(metadata.len())
+}

@@ -1,0 +1,194 @@
+//! What became of the records, counted: the report of `titorelli produce`.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+use titorelli_mio::{DeliveryError, RecordMetadata, SendError};
+
+/// So many failures are told in words; the others are only counted.
+const WORDS_MAX: u64 = 5;
+
+/// Counts of records by what became of them.
+///
+/// Invariant: every record handed to [`Tally::accepted`] ends in exactly one of `acked`, `failed`
+/// and `maybe_persisted`; every refused one in `failed`.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// Lines read and offered to the producer.
+    pub(crate) records: u64,
+    /// Acknowledged as the configured `acks` say.
+    pub(crate) acked: u64,
+    /// Not in the log, now or ever.
+    pub(crate) failed: u64,
+    /// Perhaps in the log.
+    pub(crate) maybe_persisted: u64,
+    /// Bytes of keys and values offered.
+    pub(crate) bytes: u64,
+    /// Indexed by partition.
+    partitions: Vec<Partition>,
+}
+
+/// What was acknowledged in one partition.
+#[derive(Clone, Copy, Debug, Default)]
+struct Partition {
+    acked: u64,
+    /// −1 while no offset is known, which with acks=0 is always.
+    first_offset: i64,
+    last_offset: i64,
+}
+
+impl Tally {
+    /// A record was offered.
+    pub(crate) fn offered(&mut self, bytes: usize) {
+        self.records += 1;
+        self.bytes += bytes as u64;
+    }
+
+    /// An offered record was not accepted.
+    pub(crate) fn refused(&mut self, error: &SendError) {
+        self.failed += 1;
+        self.tell(error);
+    }
+
+    /// An accepted record was completed.
+    pub(crate) fn completed(&mut self, outcome: &Result<RecordMetadata, DeliveryError>) {
+        match outcome {
+            Ok(metadata) => {
+                self.acked += 1;
+                self.acknowledged(metadata.partition, metadata.offset);
+            }
+            Err(error) => {
+                if error.may_be_persisted() {
+                    self.maybe_persisted += 1;
+                } else {
+                    self.failed += 1;
+                }
+                self.tell(error);
+            }
+        }
+    }
+
+    /// Whether every record offered was acknowledged.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.acked == self.records
+    }
+
+    fn acknowledged(&mut self, partition: i32, offset: i64) {
+        let Ok(index) = usize::try_from(partition) else {
+            return;
+        };
+        if index >= self.partitions.len() {
+            let none = Partition {
+                acked: 0,
+                first_offset: -1,
+                last_offset: -1,
+            };
+            self.partitions.resize(index + 1, none);
+        }
+        let entry = &mut self.partitions[index];
+        entry.acked += 1;
+        if offset < 0 {
+            return;
+        }
+        if entry.first_offset < 0 || offset < entry.first_offset {
+            entry.first_offset = offset;
+        }
+        entry.last_offset = entry.last_offset.max(offset);
+    }
+
+    fn tell(&self, error: &dyn std::error::Error) {
+        let failures = self.failed + self.maybe_persisted;
+        if failures <= WORDS_MAX {
+            eprintln!("titorelli: {error}");
+        } else if failures == WORDS_MAX + 1 {
+            eprintln!("titorelli: more records failed; the report counts them");
+        }
+    }
+
+    /// The report as one line of JSON.
+    pub(crate) fn json(&self, elapsed: Duration, retries: u64) -> String {
+        let seconds = elapsed.as_secs_f64();
+        let mut text = format!(
+            "{{\"records\":{},\"acked\":{},\"failed\":{},\"maybe_persisted\":{},\"bytes\":{},\
+             \"seconds\":{seconds:.6},\"records_per_second\":{:.1},\"retries\":{retries},\
+             \"partitions\":{{",
+            self.records,
+            self.acked,
+            self.failed,
+            self.maybe_persisted,
+            self.bytes,
+            per_second(self.records, seconds),
+        );
+        let mut separator = "";
+        for (partition, entry) in self.partitions.iter().enumerate() {
+            if entry.acked == 0 {
+                continue;
+            }
+            // Writing to a String cannot fail.
+            let _ = write!(
+                text,
+                "{separator}\"{partition}\":{{\"acked\":{},\"first_offset\":{},\
+                 \"last_offset\":{}}}",
+                entry.acked, entry.first_offset, entry.last_offset
+            );
+            separator = ",";
+        }
+        text.push_str("}}");
+        text
+    }
+
+    /// The report in words.
+    pub(crate) fn words(&self, elapsed: Duration, retries: u64) -> String {
+        let seconds = elapsed.as_secs_f64();
+        let partitions = self
+            .partitions
+            .iter()
+            .filter(|entry| entry.acked > 0)
+            .count();
+        format!(
+            "{} records, {} acknowledged in {partitions} partitions, {} failed, {} perhaps \
+             written; {} bytes in {seconds:.3} s: {:.0} records per second; {retries} retries",
+            self.records,
+            self.acked,
+            self.failed,
+            self.maybe_persisted,
+            self.bytes,
+            per_second(self.records, seconds),
+        )
+    }
+}
+
+fn per_second(records: u64, seconds: f64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]
+    let count = records as f64;
+    if seconds > 0.0 { count / seconds } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_names_each_partition_with_its_offsets() {
+        let mut tally = Tally::default();
+        for (partition, offset) in [(2, 7), (2, 5), (0, -1), (2, 6)] {
+            tally.offered(10);
+            tally.acked += 1;
+            tally.acknowledged(partition, offset);
+        }
+        assert!(tally.is_complete());
+        assert_eq!(
+            tally.json(Duration::from_secs(2), 1),
+            "{\"records\":4,\"acked\":4,\"failed\":0,\"maybe_persisted\":0,\"bytes\":40,\
+             \"seconds\":2.000000,\"records_per_second\":2.0,\"retries\":1,\"partitions\":{\
+             \"0\":{\"acked\":1,\"first_offset\":-1,\"last_offset\":-1},\
+             \"2\":{\"acked\":3,\"first_offset\":5,\"last_offset\":7}}}"
+        );
+    }
+
+    #[test]
+    fn no_records_in_no_time_is_a_report_too() {
+        let text = Tally::default().json(Duration::ZERO, 0);
+        assert!(text.contains("\"records_per_second\":0.0"), "{text}");
+        assert!(text.ends_with("\"partitions\":{}}"), "{text}");
+    }
+}
