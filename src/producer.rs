@@ -172,6 +172,10 @@ impl ProducerCore {
         self.tick(now);
         let id = FlushId(self.next_flush);
         self.next_flush += 1;
+        if self.lifecycle == Lifecycle::Closed {
+            self.sender.outputs.push_back(Output::Flushed(id));
+            return id;
+        }
         let before_ordinal = self.sender.accumulator.next_ordinal();
         self.flushes.push_back(Flush { id, before_ordinal });
         self.sender.press();
@@ -230,8 +234,8 @@ impl ProducerCore {
             return;
         }
         self.sender.handle_input(input);
-        if let Some(answered) = self.sender.take_answered() {
-            self.on_metadata(now, answered.is_incomplete);
+        if self.sender.take_answered() {
+            self.on_metadata(now);
         }
         self.settle();
     }
@@ -479,8 +483,11 @@ impl ProducerCore {
         if let Want::Partition(_, ..0) = want {
             return SendError::InvalidRecord("the partition is negative");
         }
-        if let Want::Topic(topic) | Want::Partition(topic, _) = want {
-            self.sender.refresh.want(topic);
+        match want {
+            Want::Topic(topic) | Want::Partition(topic, _) => self.sender.refresh.want(topic),
+            // What is open leaves now, or its memory would come back only by lingering.
+            Want::Memory(_) => self.sender.press(),
+            Want::Turn(_) => unreachable!("a turn is not wanted"),
         }
         self.has_news = true;
         match patience {
@@ -531,8 +538,8 @@ impl ProducerCore {
     }
 
     /// A metadata answer came: whom does it help?
-    fn on_metadata(&mut self, now: Instant, is_incomplete: bool) {
-        let mut is_satisfied = !is_incomplete;
+    fn on_metadata(&mut self, now: Instant) {
+        let mut is_satisfied = !self.sender.has_leaderless();
         for (id, waiter) in self.waiters.for_metadata() {
             let (Want::Topic(slot) | Want::Partition(slot, _)) = waiter.want else {
                 continue;
@@ -566,10 +573,10 @@ impl ProducerCore {
                 self.sender.refresh.want(slot);
             }
         }
-        let Sender { refresh, rng, .. } = &mut self.sender;
-        if is_incomplete {
-            refresh.want_all();
+        if self.sender.has_leaderless() {
+            self.sender.refresh.want_all();
         }
+        let Sender { refresh, rng, .. } = &mut self.sender;
         refresh.on_answered(now, is_satisfied, rng);
     }
 

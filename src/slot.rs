@@ -40,9 +40,9 @@ slot!(
 
 /// The topics that a metadata request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// Every topic of interest.
-    All,
-    /// Just these.
-    Topics(Vec<TopicSlot>),
+pub(crate) struct Asked {
+    /// Every topic that is known.
+    pub(crate) is_all: bool,
+    /// And these.
+    pub(crate) topics: std::collections::BTreeSet<TopicSlot>,
 }

@@ -60,8 +60,8 @@ pub(crate) enum Place {
     Open,
     /// In its partition's queue.
     Queued,
-    /// Drained into a request that waits for its seals.
-    Drained(ConnId),
+    /// Drained into the draft of this number, a request that waits for its seals.
+    Drained { conn: ConnId, draft: u64 },
     /// In a request that was handed out.
     InFlight(ConnId),
 }

@@ -39,6 +39,8 @@ pub(crate) struct Carried {
 /// A produce request that waits for its batches to be sealed.
 #[derive(Debug)]
 pub(crate) struct Draft {
+    /// Counts the drafts of its connection.
+    pub(crate) number: u64,
     pub(crate) carried: Vec<Carried>,
     /// Batches that are still away.
     pub(crate) unsealed: usize,

@@ -9,12 +9,12 @@ pub(crate) mod phase;
 pub(crate) mod rx;
 pub(crate) mod tx;
 
-use crate::boundary::ConnId;
+use crate::boundary::{BatchId, ConnId};
 use crate::slot::BrokerSlot;
 use crate::time::Instant;
 use crate::wire::Versions;
 use core::time::Duration;
-use in_flight::{Draft, InFlight, Request};
+use in_flight::{Carried, Draft, InFlight, Request};
 use phase::Phase;
 use rx::Frames;
 use std::collections::VecDeque;
@@ -37,6 +37,7 @@ pub(crate) struct Connection {
     /// No new requests: it closes when it is idle.
     pub(crate) is_retiring: bool,
     next_correlation_id: i32,
+    next_draft: u64,
 }
 
 impl Connection {
@@ -57,6 +58,7 @@ impl Connection {
             drafts: VecDeque::new(),
             is_retiring: false,
             next_correlation_id: 0,
+            next_draft: 0,
         }
     }
 
@@ -101,6 +103,42 @@ impl Connection {
         let unanswered = self.unanswered.front().map(|request| request.sent_at);
         let oldest = answered.into_iter().chain(unanswered).min()?;
         Some(oldest.max(throttled_until) + request_timeout)
+    }
+
+    /// The number of the draft that comes next.
+    pub(crate) fn next_draft(&self) -> u64 {
+        self.next_draft
+    }
+
+    /// Adds a draft with the next number.
+    pub(crate) fn push_draft(&mut self, carried: Vec<Carried>, unsealed: usize) {
+        self.drafts.push_back(Draft {
+            number: self.next_draft,
+            carried,
+            unsealed,
+        });
+        self.next_draft += 1;
+    }
+
+    /// The number of the draft that carries a batch.
+    pub(crate) fn draft_of(&self, batch: BatchId) -> Option<u64> {
+        self.drafts
+            .iter()
+            .find(|draft| draft.carries(batch))
+            .map(|draft| draft.number)
+    }
+
+    /// One batch of this draft is sealed.
+    pub(crate) fn on_sealed(&mut self, number: u64) {
+        let Some(front) = self.drafts.front().map(|draft| draft.number) else {
+            return;
+        };
+        let place = number
+            .checked_sub(front)
+            .and_then(|place| usize::try_from(place).ok());
+        if let Some(draft) = place.and_then(|place| self.drafts.get_mut(place)) {
+            draft.unsealed = draft.unsealed.saturating_sub(1);
+        }
     }
 
     /// How many batches are under way here.

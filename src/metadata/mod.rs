@@ -31,6 +31,13 @@ pub(crate) struct Topic {
     pub(crate) error: Option<ErrorCode>,
 }
 
+impl Topic {
+    /// Whether its partitions are known.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.partitions.is_empty()
+    }
+}
+
 /// A partition of such a topic.
 #[derive(Debug)]
 pub(crate) struct Partition {
@@ -52,15 +59,6 @@ pub(crate) struct Metadata {
     /// The topic of the last look-up: the next one is mostly the same.
     last: Option<TopicSlot>,
     partitions: Vec<Partition>,
-}
-
-/// What an answer changed.
-#[derive(Debug, Default)]
-pub(crate) struct Changes {
-    /// Partitions whose leader is another one, or none, now.
-    pub(crate) leaders: Vec<PartitionSlot>,
-    /// Whether a topic or partition that was asked for is without a leader or in error.
-    pub(crate) is_incomplete: bool,
 }
 
 impl Metadata {
@@ -171,9 +169,10 @@ impl Metadata {
             .collect()
     }
 
-    /// Takes over an answer. Topics that nobody named are left out (invariant B7).
-    pub(crate) fn apply(&mut self, response: &wire::Response) -> Changes {
-        let mut changes = Changes::default();
+    /// Takes over an answer; returns the partitions whose leader is another one, or none, now.
+    /// Topics that nobody named are left out (invariant B7).
+    pub(crate) fn apply(&mut self, response: &wire::Response) -> Vec<PartitionSlot> {
+        let mut changed = Vec::new();
         let nodes: Vec<i32> = response
             .brokers
             .iter()
@@ -189,16 +188,15 @@ impl Metadata {
             let topic = &mut self.topics[slot.index()];
             topic.error = (told.error != ErrorCode::NONE).then_some(told.error);
             if topic.error.is_some() {
-                changes.is_incomplete = true;
                 continue;
             }
             let is_recreated = told.id != Uuid::ZERO && topic.id != told.id;
             if told.id != Uuid::ZERO {
                 topic.id = told.id;
             }
-            self.apply_partitions(slot, told, is_recreated, &nodes, &mut changes);
+            self.apply_partitions(slot, told, is_recreated, &nodes, &mut changed);
         }
-        changes
+        changed
     }
 
     fn apply_partitions(
@@ -207,7 +205,7 @@ impl Metadata {
         told: &wire::Topic,
         is_recreated: bool,
         nodes: &[i32],
-        changes: &mut Changes,
+        changed: &mut Vec<PartitionSlot>,
     ) {
         let topic = &mut self.topics[slot.index()];
         // Numbers beyond both counts are absurd, and would make the table as large as they say.
@@ -240,9 +238,8 @@ impl Metadata {
                 continue;
             };
             if self.partitions[known.index()].apply(partition, is_recreated, nodes) {
-                changes.leaders.push(known);
+                changed.push(known);
             }
-            changes.is_incomplete |= self.partitions[known.index()].leader.is_none();
         }
         let led = |index: &usize| {
             self.partitions[topic.partitions[*index].index()]

@@ -89,13 +89,12 @@ impl Refresh {
     pub(crate) fn on_asked(&mut self, now: Instant) -> Asked {
         assert!(!self.is_in_flight, "one metadata request at a time (L9)");
         self.is_in_flight = true;
-        let wanted = core::mem::take(&mut self.wanted);
-        let wants_all = self.wants_all && now >= self.all_not_before;
-        if wants_all || now >= self.due_at || wanted.is_empty() {
-            self.wants_all = false;
-            return Asked::All;
+        let is_all = (self.wants_all && now >= self.all_not_before) || now >= self.due_at;
+        self.wants_all &= !is_all;
+        Asked {
+            is_all,
+            topics: core::mem::take(&mut self.wanted),
         }
-        Asked::Topics(wanted.into_iter().collect())
     }
 
     /// An answer came. `is_satisfied` tells whether all that somebody waits for is known now.
@@ -120,9 +119,7 @@ impl Refresh {
         self.is_in_flight = false;
         self.failures = self.failures.saturating_add(1);
         self.not_before = now + self.backoff.pause(self.failures, rng);
-        match asked {
-            Asked::All => self.wants_all = true,
-            Asked::Topics(topics) => self.wanted.extend(topics),
-        }
+        self.wants_all |= asked.is_all;
+        self.wanted.extend(asked.topics);
     }
 }

@@ -9,6 +9,7 @@ use crate::slot::{BatchSlot, BrokerSlot};
 use crate::trace::TraceEvent;
 use crate::wire::ErrorCode;
 use crate::wire::produce::{PartitionResult, Response, TopicRef};
+use core::cmp::Ordering;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -18,25 +19,28 @@ impl Sender {
     pub(super) fn on_produced(&mut self, conn: ConnId, carried: &[Carried], answer: Response) {
         let slot = self.connections[&conn].broker;
         let node = self.brokers[slot.index()].node;
+        // Brokers answer in an order of their own. The sort is stable: the first of duplicates
+        // stays first, and counts.
         let mut results = answer.partitions;
+        results.sort_by(|a, b| (&a.topic, a.index).cmp(&(&b.topic, b.index)));
         for carried in carried {
-            // Answers come mostly in the order of the request; the first of duplicates counts.
-            let found = results
-                .iter()
-                .position(|result| self.is_about(result, *carried));
-            let result = found.map(|at| results.remove(at));
-            self.on_answered(*carried, node, result.as_ref());
+            let found = results.partition_point(|result| self.order(result, *carried).is_lt());
+            let result = results
+                .get(found)
+                .filter(|result| self.order(result, *carried).is_eq());
+            self.on_answered(*carried, node, result);
         }
         self.throttle(slot, answer.throttle_time_ms);
     }
 
-    fn is_about(&self, result: &PartitionResult, carried: Carried) -> bool {
+    /// How a result stands to the one that a batch waits for.
+    fn order(&self, result: &PartitionResult, carried: Carried) -> Ordering {
         let partition = self.metadata.partition(carried.partition);
-        result.index == partition.index
-            && match &result.topic {
-                TopicRef::Name(name) => **name == *self.metadata.topic(partition.topic).name,
-                TopicRef::Id(id) => *id == carried.topic_id,
-            }
+        let by_topic = match &result.topic {
+            TopicRef::Name(name) => (**name).cmp(&*self.metadata.topic(partition.topic).name),
+            TopicRef::Id(id) => id.cmp(&carried.topic_id),
+        };
+        by_topic.then(result.index.cmp(&partition.index))
     }
 
     fn on_answered(&mut self, carried: Carried, node: i32, result: Option<&PartitionResult>) {
@@ -149,7 +153,8 @@ impl Sender {
     fn retry_or_fail(&mut self, slot: BatchSlot, cause: DeliveryCause) {
         self.requeue(slot);
         let attempts = self.accumulator.batch(slot).history.attempts;
-        if attempts > self.config.retries {
+        // acks=0 is never sent again: nobody would tell whether it was needed.
+        if attempts > self.config.retries || self.rules.is_unanswered {
             return self.fail(slot, cause);
         }
         let not_before = self.now + self.retry.pause(attempts, &mut self.rng);

@@ -1,11 +1,12 @@
 //! Metadata: whom to ask, and what the answer changes.
 
-use super::{Answered, Sender};
+use super::Sender;
 use crate::boundary::ConnId;
 use crate::connection::in_flight::RequestKind;
+use crate::metadata::Topic;
 use crate::sender::broker::Broker;
 use crate::sender::lane::Lane;
-use crate::slot::{Asked, BrokerSlot, PartitionSlot};
+use crate::slot::{BrokerSlot, PartitionSlot};
 use crate::trace::TraceEvent;
 use crate::wire::{RequestHead, metadata as wire};
 
@@ -85,17 +86,15 @@ impl Sender {
             .expect("it has room, so it is ready")
             .metadata;
         let correlation_id = connection.take_correlation_id();
-        let names: Vec<&str> = match &asked {
-            Asked::All => self
-                .metadata
-                .topics()
-                .map(|(_, topic)| &*topic.name)
-                .collect(),
-            Asked::Topics(topics) => topics
-                .iter()
-                .map(|slot| &*self.metadata.topic(*slot).name)
-                .collect(),
+        // A topic that no broker knew is asked for only while somebody waits for it (L9).
+        let is_asked = |slot, topic: &Topic| {
+            (asked.is_all && topic.is_known()) || asked.topics.contains(&slot)
         };
+        let topics = self
+            .metadata
+            .topics()
+            .filter(|(slot, topic)| is_asked(*slot, topic));
+        let names: Vec<&str> = topics.map(|(_, topic)| &*topic.name).collect();
         let head = RequestHead {
             correlation_id,
             client_id: Some(&self.config.client_id),
@@ -116,20 +115,18 @@ impl Sender {
     pub(super) fn on_metadata(&mut self, conn: ConnId, answer: &wire::Response) {
         let slot = self.connections[&conn].broker;
         self.learn_brokers(&answer.brokers);
-        let changes = self.metadata.apply(answer);
+        let changed = self.metadata.apply(answer);
         for index in self.lanes.len()..self.metadata.partition_count() {
             self.lanes.push(Lane::default());
             self.accumulator.add_partition(PartitionSlot::at(index));
         }
-        for partition in &changes.leaders {
-            self.on_new_leader(*partition);
+        for partition in changed {
+            self.on_new_leader(partition);
         }
         for partition in core::mem::take(&mut self.leaderless) {
             self.mark_ready(partition);
         }
-        let has_leaderless = !self.leaderless.is_empty();
-        let is_incomplete = changes.is_incomplete || has_leaderless;
-        self.answered = Some(Answered { is_incomplete });
+        self.is_answered = true;
         self.throttle(slot, answer.throttle_time_ms);
     }
 

@@ -4,7 +4,7 @@ use super::Sender;
 use crate::accumulator::batch::{Content, Place};
 use crate::accumulator::seal::SealJob;
 use crate::boundary::{ConnId, Output};
-use crate::connection::in_flight::{Carried, Draft, RequestKind};
+use crate::connection::in_flight::{Carried, RequestKind};
 use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
 use crate::wire::record_batch::{HEADER_BYTES, Stamp};
 use crate::wire::{RequestHead, produce};
@@ -116,8 +116,9 @@ impl Sender {
                 .close(partition)
                 .expect("a due lane has an open batch")
         });
+        let draft = self.connections[&conn].next_draft();
         let batch = self.accumulator.batch_mut(slot);
-        batch.place = Place::Drained(conn);
+        batch.place = Place::Drained { conn, draft };
         let is_retry = batch.history.attempts > 0;
         self.lanes[partition.index()].on_drained(conn, is_retry);
         slot
@@ -166,7 +167,7 @@ impl Sender {
             .connections
             .get_mut(&conn)
             .expect("drained to a live connection");
-        connection.drafts.push_back(Draft { carried, unsealed });
+        connection.push_draft(carried, unsealed);
         self.emit_drafts(conn);
     }
 

@@ -1,6 +1,7 @@
 //! Connections: made, negotiated, read from, lost.
 
 use super::Sender;
+use crate::accumulator::batch::Place;
 use crate::accumulator::seal::SealedJob;
 use crate::boundary::{ConnId, Input, Output};
 use crate::connection::Connection;
@@ -323,7 +324,9 @@ impl Sender {
             self.on_attempt_lost(carried, node, cause, false);
         }
         // Its partitions may have moved elsewhere.
-        self.refresh.want_all();
+        if !self.lanes.is_empty() {
+            self.refresh.want_all();
+        }
     }
 
     fn on_sealed(&mut self, job: SealedJob) {
@@ -333,21 +336,24 @@ impl Sender {
             body,
             spare,
         } = job;
-        if let Some(slot) = self.accumulator.find(id) {
+        let place = if let Some(slot) = self.accumulator.find(id) {
             self.accumulator.put_sealed(slot, header, body, spare);
-            let partition = self.accumulator.batch(slot).partition;
+            let batch = self.accumulator.batch(slot);
+            let (partition, place) = (batch.partition, batch.place);
             self.mark_ready(partition);
-        }
-        let draft = self.connections.values_mut().find_map(|connection| {
-            let conn = connection.id;
-            let draft = connection
-                .drafts
-                .iter_mut()
-                .find(|draft| draft.carries(id))?;
-            Some((conn, draft))
-        });
-        if let Some((conn, draft)) = draft {
-            draft.unsealed = draft.unsealed.saturating_sub(1);
+            match place {
+                Place::Drained { conn, draft } => Some((conn, draft)),
+                Place::Open | Place::Queued | Place::InFlight(_) => None,
+            }
+        } else {
+            // It expired while it was away; its draft, if that still is, waits for it.
+            let mut drafts = self.connections.values();
+            drafts.find_map(|connection| Some((connection.id, connection.draft_of(id)?)))
+        };
+        if let Some((conn, draft)) = place
+            && let Some(connection) = self.connections.get_mut(&conn)
+        {
+            connection.on_sealed(draft);
             self.emit_drafts(conn);
         }
     }

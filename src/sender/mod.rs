@@ -60,17 +60,10 @@ pub(crate) struct Sender {
     leaderless: BTreeSet<PartitionSlot>,
     /// Open batches with a lower ordinal are due, lingering or not: flush, close, memory pressure.
     pressed_before: u64,
-    /// What the last metadata answer left undone, until the waiters were looked at.
-    answered: Option<Answered>,
+    /// A metadata answer was applied, and the waiters were not looked at yet.
+    is_answered: bool,
     /// Facts were noted that nobody has acted on.
     has_facts: bool,
-}
-
-/// A metadata answer was applied.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Answered {
-    /// Whether something asked for is in error or without a leader.
-    pub(crate) is_incomplete: bool,
 }
 
 impl Sender {
@@ -112,7 +105,7 @@ impl Sender {
             backing_off: BTreeSet::new(),
             leaderless: BTreeSet::new(),
             pressed_before: 0,
-            answered: None,
+            is_answered: false,
             has_facts: false,
             config,
         })
@@ -144,6 +137,8 @@ impl Sender {
     pub(crate) fn on_appended(&mut self, partition: PartitionSlot) {
         // Popped in reverse order of closing; the ordinal puts them right.
         while let Some((partition, batch)) = self.accumulator.pop_just_closed() {
+            // It was the closed batch that was due; one opened since lingers for itself.
+            self.lanes[partition.index()].is_open_due = false;
             self.enqueue(partition, batch);
         }
         if self.config.linger.is_zero() && self.accumulator.has_open(partition) {
@@ -155,16 +150,14 @@ impl Sender {
     fn enqueue(&mut self, partition: PartitionSlot, slot: BatchSlot) {
         let ordinal = self.accumulator.batch(slot).ordinal;
         self.accumulator.batch_mut(slot).place = Place::Queued;
-        let lane = &mut self.lanes[partition.index()];
-        let later = |queued: &BatchSlot| self.accumulator.batch(*queued).ordinal > ordinal;
-        let place = lane
-            .queue
-            .iter()
-            .rposition(|queued| !later(queued))
-            .map_or(0, |at| at + 1);
-        lane.queue.insert(place, slot);
-        if !self.accumulator.has_open(partition) {
-            lane.is_open_due = false;
+        let queue = &mut self.lanes[partition.index()].queue;
+        let is_later = |queued: &BatchSlot| self.accumulator.batch(*queued).ordinal > ordinal;
+        // Closed just now it goes to the end, sent before it mostly goes to the front.
+        if queue.front().is_some_and(is_later) {
+            queue.push_front(slot);
+        } else {
+            let place = queue.iter().rposition(|queued| !is_later(queued));
+            queue.insert(place.map_or(0, |at| at + 1), slot);
         }
         self.mark_ready(partition);
     }
@@ -217,13 +210,16 @@ impl Sender {
         match place {
             Place::Open => self.lanes[partition.index()].is_open_due = false,
             Place::Queued => {
-                self.lanes[partition.index()]
-                    .queue
-                    .retain(|queued| *queued != slot);
+                let queue = &mut self.lanes[partition.index()].queue;
+                if queue.front() == Some(&slot) {
+                    queue.pop_front();
+                } else {
+                    queue.retain(|queued| *queued != slot);
+                }
                 // The next batch may go at once, where this one was in backoff.
                 self.mark_ready(partition);
             }
-            Place::Drained(_) | Place::InFlight(_) => {}
+            Place::Drained { .. } | Place::InFlight(_) => {}
         }
         let batch = self.accumulator.finish(slot);
         self.stats
@@ -282,9 +278,14 @@ impl Sender {
         }
     }
 
-    /// Takes what the last metadata answer left to be done about waiters.
-    pub(crate) fn take_answered(&mut self) -> Option<Answered> {
-        self.answered.take()
+    /// Whether a metadata answer was applied since the last call.
+    pub(crate) fn take_answered(&mut self) -> bool {
+        core::mem::take(&mut self.is_answered)
+    }
+
+    /// Whether something waits for a leader that is not known.
+    pub(crate) fn has_leaderless(&self) -> bool {
+        !self.leaderless.is_empty()
     }
 
     /// The next output. Bytes of connections that ended meanwhile are dropped.
