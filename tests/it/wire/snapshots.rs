@@ -1,0 +1,1 @@
+//! Golden bytes: requests in annotated hex, and the table of fields by version.
