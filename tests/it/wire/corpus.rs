@@ -35,7 +35,7 @@ pub(super) struct Step {
     release: &'static str,
     script: String,
     note: String,
-    pub(super) step: u64,
+    pub(super) number: u64,
     pub(super) api: String,
     pub(super) version: i16,
     /// Malformed on purpose.
@@ -50,12 +50,12 @@ impl fmt::Display for Step {
             release,
             script,
             note,
-            step,
+            number,
             api,
             version,
             ..
         } = self;
-        write!(f, "{release} {script} {step}: {api} v{version}, {note}")
+        write!(f, "{release} {script} {number}: {api} v{version}, {note}")
     }
 }
 
@@ -105,7 +105,7 @@ fn steps() -> impl Iterator<Item = Step> {
                 release,
                 script: text("script"),
                 note: text("note"),
-                step: line["step"].as_u64().unwrap(),
+                number: line["step"].as_u64().unwrap(),
                 api: text("api"),
                 version: i16::try_from(line["version"].as_i64().unwrap()).unwrap(),
                 raw: !matches!(line["raw"], Value::Null | Value::Bool(false)),
@@ -396,6 +396,22 @@ const FLOOR_HEADERS: usize = 5_000;
 const FLOOR_BODIES: usize = 4_400;
 
 /// Requests that our encoder never makes.
-const EXCLUDED_REQUESTS: [(Reason, usize); 1] = [("malformed on purpose", 0)];
-/// Batches that our encoder never makes; all are bad on purpose.
-const EXCLUDED_BATCHES: [(Reason, usize); 1] = [("malformed records", 0)];
+const EXCLUDED_REQUESTS: [(Reason, usize); 5] = [
+    ("asks by topic id", 85),
+    ("asks for authorized operations", 27),
+    ("less than a batch header", 40),
+    ("malformed on purpose", 200),
+    ("null records", 40),
+];
+/// Batches that our encoder never makes: all but those with several are bad on purpose.
+const EXCLUDED_BATCHES: [(Reason, usize); 9] = [
+    ("a base offset", 80),
+    ("a leader epoch", 40),
+    ("a wrong checksum", 69),
+    ("a wrong count or last offset", 320),
+    ("a wrong length, or several batches", 229),
+    ("another magic", 120),
+    ("less than a batch header", 40),
+    ("malformed records", 80),
+    ("other attributes", 200),
+];

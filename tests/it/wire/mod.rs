@@ -1,5 +1,10 @@
 //! The codec against independent witnesses: another implementation, Kafka's schemas, real brokers.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the tests share panics as the tests do"
+)]
+
 mod corpus;
 mod hostile;
 mod json;

@@ -23,7 +23,7 @@ use super::json::{assert_covers, of_api_versions, of_metadata, of_produce};
 use super::oracle_requests::{text, versions};
 use super::schema::Schemas;
 
-fn frame<T: Encodable + HeaderVersion>(id: i32, version: i16, response: &T) -> Vec<u8> {
+pub(super) fn frame<T: Encodable + HeaderVersion>(id: i32, version: i16, response: &T) -> Vec<u8> {
     let mut frame = BytesMut::new();
     let mut header = ResponseHeader::default().with_correlation_id(id);
     if T::header_version(version) >= 1 {

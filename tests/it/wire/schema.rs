@@ -1,5 +1,7 @@
 //! Decodes any frame by Kafka's message schemas, into JSON. Shares no code with `titorelli::wire`.
 
+use std::cell::RefCell;
+
 use serde_json::{Map, Value, json};
 
 /// The schemas of every API in the corpus.
@@ -13,6 +15,9 @@ pub(super) struct Request {
     pub(super) client_id: Option<String>,
     pub(super) body: Value,
 }
+
+/// Where a field begins, counted in bytes that are left; how deep it lies; what it is.
+pub(super) type Mark = (usize, usize, String);
 
 type Decoded<T> = Result<T, String>;
 
@@ -30,13 +35,27 @@ impl Schemas {
 
     /// A request frame without its length prefix.
     pub(super) fn request(&self, frame: &[u8]) -> Decoded<Request> {
+        self.marked_request(frame, &RefCell::default())
+    }
+
+    /// The same, and where each field of it begins.
+    pub(super) fn marked_request(
+        &self,
+        frame: &[u8],
+        marks: &RefCell<Vec<Mark>>,
+    ) -> Decoded<Request> {
         let mut cursor = Cursor {
             bytes: frame,
             flexible: false,
             version: 0,
+            depth: 0,
+            marks: Some(marks),
         };
+        cursor.mark("api key");
         let key = cursor.int(2)?;
+        cursor.mark("version");
         let version = i16::try_from(cursor.int(2)?).unwrap();
+        cursor.mark("correlation id");
         let correlation_id = i32::try_from(cursor.int(4)?).unwrap();
         let (api, schema) = self
             .0
@@ -47,7 +66,7 @@ impl Schemas {
             .ok_or_else(|| format!("api key {key}"))?;
         cursor.version = version;
         let client = cursor.value(
-            &json!({"n": "client", "t": "string", "null": "0+"}),
+            &json!({"n": "client id", "t": "string", "null": "0+"}),
             "string",
         )?;
         cursor.flexible = self.is_flexible(api, version);
@@ -66,6 +85,17 @@ impl Schemas {
 
     /// A response frame without its length prefix.
     pub(super) fn response(&self, api: &str, version: i16, frame: &[u8]) -> Decoded<Value> {
+        self.marked_response(api, version, frame, &RefCell::default())
+    }
+
+    /// The same, and where each field of it begins.
+    pub(super) fn marked_response(
+        &self,
+        api: &str,
+        version: i16,
+        frame: &[u8],
+        marks: &RefCell<Vec<Mark>>,
+    ) -> Decoded<Value> {
         let is_api_versions = api == "ApiVersions";
         let refused = is_api_versions && frame.get(4..6) == Some(&[0, 35]);
         let version = if refused { 0 } else { version };
@@ -73,7 +103,10 @@ impl Schemas {
             bytes: frame,
             flexible: false,
             version,
+            depth: 0,
+            marks: Some(marks),
         };
+        cursor.mark("correlation id");
         cursor.int(4)?;
         cursor.flexible = self.is_flexible(api, version);
         if !is_api_versions {
@@ -82,22 +115,6 @@ impl Schemas {
         let body = cursor.structure(&self.0[api]["resp"])?;
         cursor.end()?;
         Ok(body)
-    }
-
-    /// The fields of a message in the order of the bytes, as `(depth, name, type, schema)`.
-    pub(super) fn fields(&self, api: &str, message: &str) -> Vec<(usize, Value)> {
-        let mut fields = vec![];
-        flatten(&self.0[api][message], 0, &mut fields);
-        fields
-    }
-}
-
-fn flatten(structure: &Value, depth: usize, fields: &mut Vec<(usize, Value)>) {
-    for field in structure.as_array().unwrap() {
-        fields.push((depth, field.clone()));
-        if field.get("f").is_some() {
-            flatten(&field["f"], depth + 1, fields);
-        }
     }
 }
 
@@ -117,9 +134,21 @@ struct Cursor<'a> {
     bytes: &'a [u8],
     flexible: bool,
     version: i16,
+    /// How many structures this one lies in.
+    depth: usize,
+    /// Where fields begin, if someone wants to know; not exact inside tagged fields.
+    marks: Option<&'a RefCell<Vec<Mark>>>,
 }
 
 impl<'a> Cursor<'a> {
+    fn mark(&self, label: &str) {
+        if let Some(marks) = self.marks {
+            marks
+                .borrow_mut()
+                .push((self.bytes.len(), self.depth, label.to_owned()));
+        }
+    }
+
     fn take(&mut self, count: usize) -> Decoded<&'a [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(count).ok_or("cut short")?;
         self.bytes = rest;
@@ -169,6 +198,7 @@ impl<'a> Cursor<'a> {
 
     fn value(&mut self, field: &Value, kind: &str) -> Decoded<Value> {
         let nullable = includes(&field["null"], self.version);
+        self.mark(field["n"].as_str().unwrap_or("element"));
         Ok(match kind {
             "int8" => self.int(1)?.into(),
             "int16" => self.int(2)?.into(),
@@ -203,12 +233,14 @@ impl<'a> Cursor<'a> {
         if count > self.bytes.len() {
             return Err(format!("array of {count}"));
         }
+        self.depth += 1;
         let elements: Decoded<Vec<Value>> = (0..count)
             .map(|_| match field.get("f") {
                 Some(fields) => self.structure(fields),
                 None => self.value(&json!({}), element),
             })
             .collect();
+        self.depth -= 1;
         Ok(elements?.into())
     }
 
@@ -225,6 +257,7 @@ impl<'a> Cursor<'a> {
             }
         }
         if self.flexible {
+            self.mark("tagged fields");
             for _ in 0..self.varint()? {
                 let (tag, size) = (self.varint()?, self.varint()?);
                 let mut inside = Cursor {
