@@ -236,17 +236,15 @@ mod tests {
 
     #[test]
     fn every_level_is_taken_and_the_default_is_javas() {
-        let body = b"the same picture again and again ".repeat(20_000);
+        let body = b"the same picture again and again ".repeat(2_000);
         for codec in Codec::ALL.into_iter().filter(|codec| codec.is_built()) {
             let Some(levels) = level_range(codec) else {
                 continue;
             };
-            for level in [i32::MIN, -1, *levels.start(), *levels.end(), i32::MAX] {
-                assert!(
-                    compress(codec, Some(level), &body).is_some(),
-                    "{codec} {level}"
-                );
-            }
+            let at = |level| compress(codec, Some(level), &body);
+            assert_eq!(at(i32::MIN), at(*levels.start()), "{codec}");
+            assert_eq!(at(i32::MAX), at(*levels.end()), "{codec}");
+            assert!(at(1).is_some() && at(*levels.end()).is_some(), "{codec}");
             assert_eq!(
                 compress(codec, default_level(codec), &body),
                 compress(codec, None, &body)

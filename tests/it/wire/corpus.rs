@@ -374,7 +374,9 @@ fn our_batches_equal_a_hand_made_clients_byte_for_byte() {
                 continue;
             };
             let mut ours = vec![];
-            owned.iter().for_each(|record| encode(&mut ours, record));
+            for record in &owned {
+                encode(&mut ours, record);
+            }
             assert_eq!(ours, body, "{step}");
             bodies += 1;
         }

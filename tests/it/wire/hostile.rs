@@ -10,30 +10,30 @@ use super::oracle_requests::versions;
 /// Decodes as every API; bounds what came out by the bytes that went in.
 fn decode_as_anything(version: i16, frame: &[u8]) {
     let _ = correlation_id(frame);
-    if ApiKey::ApiVersions.supported().contains(version) {
-        if let Ok(response) = api_versions::decode_response(version, frame) {
-            assert!(response.ranges.capacity() <= frame.len() / 6);
-        }
+    if ApiKey::ApiVersions.supported().contains(version)
+        && let Ok(response) = api_versions::decode_response(version, frame)
+    {
+        assert!(response.ranges.capacity() <= frame.len() / 6);
     }
-    if ApiKey::Metadata.supported().contains(version) {
-        if let Ok(response) = metadata::decode_response(version, frame) {
-            assert!(response.brokers.capacity() <= frame.len() / 9);
-            let partitions = response
-                .topics
-                .iter()
-                .map(|topic| topic.partitions.capacity());
-            assert!(partitions.sum::<usize>() <= frame.len() / 12);
-        }
+    if ApiKey::Metadata.supported().contains(version)
+        && let Ok(response) = metadata::decode_response(version, frame)
+    {
+        assert!(response.brokers.capacity() <= frame.len() / 9);
+        let partitions = response
+            .topics
+            .iter()
+            .map(|topic| topic.partitions.capacity());
+        assert!(partitions.sum::<usize>() <= frame.len() / 12);
     }
-    if ApiKey::Produce.supported().contains(version) {
-        if let Ok(response) = produce::decode_response(version, frame) {
-            assert!(response.partitions.len() <= frame.len() / 22);
-            let errors = response
-                .partitions
-                .iter()
-                .map(|p| p.record_errors.capacity());
-            assert!(errors.sum::<usize>() <= frame.len() / 5);
-        }
+    if ApiKey::Produce.supported().contains(version)
+        && let Ok(response) = produce::decode_response(version, frame)
+    {
+        assert!(response.partitions.len() <= frame.len() / 22);
+        let errors = response
+            .partitions
+            .iter()
+            .map(|p| p.record_errors.capacity());
+        assert!(errors.sum::<usize>() <= frame.len() / 5);
     }
 }
 

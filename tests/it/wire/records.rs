@@ -197,7 +197,7 @@ proptest! {
     #[test]
     fn records_come_back_from_an_independent_reader(records in records(false)) {
         let mut body = vec![];
-        records.iter().for_each(|record| encode(&mut body, record));
+        for record in &records { encode(&mut body, record); }
         prop_assert_eq!(read_records(&body), Some(records));
     }
 
@@ -210,7 +210,7 @@ proptest! {
         is_transactional: bool,
     ) {
         let mut body = vec![];
-        records.iter().for_each(|record| encode(&mut body, record));
+        for record in &records { encode(&mut body, record); }
         for codec in codecs() {
             let compressed = compression::compress(codec, None, &body);
             let used = if compressed.is_some() { codec } else { Codec::None };

@@ -137,20 +137,19 @@ fn table(api: ApiKey, message: &str, fields: impl Fn(i16) -> Vec<String>) -> Str
     for column in columns.iter().rev() {
         let mut next = 0;
         for field in column {
-            match rows.iter().position(|row| row == field) {
-                Some(at) => next = at + 1,
-                None => {
-                    rows.insert(next, field.clone());
-                    next += 1;
-                }
+            if let Some(at) = rows.iter().position(|row| row == field) {
+                next = at + 1;
+            } else {
+                rows.insert(next, field.clone());
+                next += 1;
             }
         }
     }
-    let numbers: String = versions
-        .iter()
-        .map(|version| format!("{version:>3}"))
-        .collect();
-    let mut text = format!("{:40}{numbers}\n", format!("{api} {message}"));
+    let mut text = format!("{:40}", format!("{api} {message}"));
+    for version in versions {
+        write!(text, "{version:>3}").unwrap();
+    }
+    text.push('\n');
     for row in rows {
         let cells = columns
             .iter()
