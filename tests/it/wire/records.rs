@@ -243,7 +243,8 @@ proptest! {
                 prop_assert_eq!(theirs.producer_id, producer_id);
                 prop_assert_eq!(theirs.producer_epoch, producer_epoch);
                 prop_assert_eq!(theirs.offset, ours.offset_delta);
-                prop_assert_eq!(i64::from(theirs.sequence), i64::from(base_sequence) + ours.offset_delta);
+                let sequence = i64::from(base_sequence) + ours.offset_delta;
+                prop_assert_eq!(i64::from(theirs.sequence), sequence);
                 prop_assert_eq!(theirs.timestamp, base_timestamp + ours.timestamp_delta);
                 prop_assert_eq!(theirs.key.as_deref(), ours.key.as_deref());
                 prop_assert_eq!(theirs.value.as_deref(), ours.value.as_deref());
