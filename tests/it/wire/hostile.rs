@@ -1,11 +1,14 @@
 //! Bytes of a hostile or broken peer: an answer or an error, quickly and in little memory.
 
+use kafka_protocol::messages::MetadataResponse;
+use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use titorelli::wire::{ApiKey, Malformed, api_versions, correlation_id, metadata, produce};
 
 use super::corpus::answers;
 use super::oracle_requests::versions;
+use super::oracle_responses::frame;
 
 /// Decodes as every API; bounds what came out by the bytes that went in.
 fn decode_as_anything(version: i16, frame: &[u8]) {
@@ -109,6 +112,18 @@ fn a_name_is_not_multiplied_by_its_partitions() {
             bytes_max: 255
         }
     );
+}
+
+#[test]
+fn a_topic_without_a_name_is_malformed_before_names_were_nullable() {
+    let topic = MetadataResponseTopic::default().with_name(None);
+    let response = MetadataResponse::default().with_topics(vec![topic]);
+    let nameless = frame(1, 12, &response);
+    let decoded = metadata::decode_response(12, &nameless).unwrap();
+    assert_eq!(decoded.topics[0].name, None);
+    // The bytes of v11 are those of v12, but for what may be null.
+    let error = metadata::decode_response(11, &nameless).unwrap_err();
+    assert_eq!((error.what, error.why), ("name", Malformed::Null));
 }
 
 #[test]
