@@ -107,8 +107,8 @@ pub struct NodeEndpoint {
     pub rack: Option<String>,
 }
 
-/// The longest name of a topic: 249 bytes, 255 before Kafka 0.9. Every partition in an answer gets a
-/// copy of its topic's name: without a bound a peer could make a small frame into gigabytes.
+/// The longest name of a topic: 249 bytes, 255 in old releases. Every partition in an answer gets
+/// a copy of its topic's name: without a bound a peer could make a small frame into gigabytes.
 const TOPIC_NAME_BYTES_MAX: usize = 255;
 
 /// Index, length of the records (5 at most), batch header, tags.

@@ -1,1 +1,4 @@
 //! All integration tests of the core, in one binary.
+
+mod snapshots;
+mod wire;

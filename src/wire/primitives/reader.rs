@@ -341,3 +341,173 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a call reads better without the `&`"
+    )]
+    fn check<T: PartialEq + fmt::Debug>(
+        flexible: bool,
+        bytes: &[u8],
+        read: impl FnOnce(&mut Reader<'_>) -> Result<T, DecodeError>,
+        expected: Result<T, Malformed>,
+    ) {
+        let mut r = Reader::new(bytes, flexible);
+        let decoded = read(&mut r).and_then(|value| r.end("end").map(|()| value));
+        assert_eq!(decoded.map_err(|error| error.why), expected);
+    }
+
+    #[test]
+    fn integers_are_big_endian() {
+        check(false, &[0x81, 2], |r| r.i16("x"), Ok(-0x7efe));
+        check(false, &[1, 2, 3, 4], |r| r.i32("x"), Ok(0x0102_0304));
+        check(
+            false,
+            &[1, 2, 3, 4, 5, 6, 7, 8],
+            |r| r.i64("x"),
+            Ok(0x0102_0304_0506_0708),
+        );
+        check(false, &[2], |r| r.bool("x"), Ok(true));
+        check(
+            false,
+            &[0; 3],
+            |r| r.i32("x"),
+            Err(Malformed::CutShort { needed: 4, left: 3 }),
+        );
+    }
+
+    #[test]
+    fn a_string_has_two_notations() {
+        check(false, b"\0\x02ab", |r| r.string("x"), Ok("ab".to_owned()));
+        check(true, b"\x03ab", |r| r.string("x"), Ok("ab".to_owned()));
+        check(false, &[0xff, 0xff], |r| r.nullable_string("x"), Ok(None));
+        check(true, &[0], |r| r.nullable_string("x"), Ok(None));
+        check(
+            false,
+            &[0xff, 0xff],
+            |r| r.string("x"),
+            Err(Malformed::Null),
+        );
+        check(true, &[0], |r| r.string("x"), Err(Malformed::Null));
+        check(
+            false,
+            &[0xff, 0xfe],
+            |r| r.string("x"),
+            Err(Malformed::NegativeLength(-2)),
+        );
+        check(true, &[2, 0xff], |r| r.string("x"), Err(Malformed::NotUtf8));
+        check(
+            true,
+            b"\x03a",
+            |r| r.string("x"),
+            Err(Malformed::CutShort { needed: 2, left: 1 }),
+        );
+        let long = Malformed::TooLong {
+            bytes: 2,
+            bytes_max: 1,
+        };
+        check(true, b"\x03ab", |r| r.bounded_string("x", 1), Err(long));
+        check(
+            true,
+            b"\x03ab",
+            |r| r.bounded_string("x", 2),
+            Ok("ab".to_owned()),
+        );
+    }
+
+    #[test]
+    fn a_varint_has_at_most_32_bits() {
+        check(
+            true,
+            &[0xff, 0xff, 0xff, 0xff, 0x0f],
+            |r| r.unsigned_varint("x"),
+            Ok(u32::MAX),
+        );
+        let too_long = Err(Malformed::VarintTooLong);
+        check(
+            true,
+            &[0xff, 0xff, 0xff, 0xff, 0x1f],
+            |r| r.unsigned_varint("x"),
+            too_long,
+        );
+        check(
+            true,
+            &[0x80; 6],
+            |r| r.unsigned_varint("x"),
+            Err(Malformed::VarintTooLong),
+        );
+        // Longer than it need be: Java reads that as well.
+        check(true, &[0x81, 0x00], |r| r.unsigned_varint("x"), Ok(1));
+    }
+
+    #[test]
+    fn an_array_is_never_larger_than_what_is_left() {
+        check(
+            false,
+            &[0, 0, 0, 1, 0, 0, 0, 9],
+            |r| r.array_of_i32("x"),
+            Ok(vec![9]),
+        );
+        check(true, &[2, 0, 0, 0, 9], |r| r.array_of_i32("x"), Ok(vec![9]));
+        check(false, &[0, 0, 0, 0], |r| r.array_of_i32("x"), Ok(vec![]));
+        check(
+            false,
+            &[0xff; 4],
+            |r| r.array_of_i32("x"),
+            Err(Malformed::Null),
+        );
+        check(true, &[0], |r| r.array_of_i32("x"), Err(Malformed::Null));
+        let many = Malformed::TooManyElements { count: 2, left: 7 };
+        check(
+            true,
+            &[3, 0, 0, 0, 0, 0, 0, 0],
+            |r| r.array_of_i32("x"),
+            Err(many),
+        );
+    }
+
+    #[test]
+    fn unknown_tagged_fields_are_skipped_and_known_ones_read_whole() {
+        let tag_7 = |tag: u32, r: &mut Reader<'_>| Ok(tag == 7 && r.i16("known").is_ok());
+        check(false, &[], |r| r.tags("x", tag_7), Ok(()));
+        check(
+            true,
+            &[2, 5, 3, 0xff, 0xff, 0xff, 7, 2, 0, 1],
+            |r| r.tags("x", tag_7),
+            Ok(()),
+        );
+        let left = Err(Malformed::BytesLeft(1));
+        check(true, &[1, 7, 3, 0, 1, 2], |r| r.tags("x", tag_7), left);
+        let short = Err(Malformed::CutShort { needed: 3, left: 2 });
+        check(true, &[1, 7, 3, 0, 1], |r| r.tags("x", tag_7), short);
+        let many = Err(Malformed::TooManyElements { count: 2, left: 3 });
+        check(true, &[2, 7, 1, 0], |r| r.tags("x", tag_7), many);
+    }
+
+    #[test]
+    fn a_known_tagged_field_cannot_read_beyond_itself() {
+        let bytes = [1, 0, 1, 0, 9, 9, 9];
+        let mut r = Reader::new(&bytes, true);
+        let error = r
+            .tags("x", |_, r| r.i32("field").map(|_| true))
+            .unwrap_err();
+        assert_eq!((error.what, error.at), ("field", 3));
+        assert_eq!(error.why, Malformed::CutShort { needed: 4, left: 1 });
+    }
+
+    #[test]
+    fn an_error_says_what_where_and_why() {
+        let mut r = Reader::new(&[0, 0, 0, 1, 0], false);
+        r.i32("correlation_id").unwrap();
+        let error = r.i16("error_code").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "malformed error_code at byte 4: needs 2 bytes, 1 are left"
+        );
+    }
+}

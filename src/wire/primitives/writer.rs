@@ -111,3 +111,52 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written behind the 4 bytes of the length.
+    fn written(flexible: bool, write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+        let mut w = Writer::frame();
+        w.set_flexible(flexible);
+        write(&mut w);
+        w.finish(0)[4..].to_vec()
+    }
+
+    #[test]
+    fn lengths_have_two_notations() {
+        assert_eq!(written(false, |w| w.string("ab")), b"\0\x02ab");
+        assert_eq!(written(true, |w| w.string("ab")), b"\x03ab");
+        assert_eq!(written(false, |w| w.nullable_string(None)), [0xff, 0xff]);
+        assert_eq!(written(true, |w| w.nullable_string(None)), [0]);
+        assert_eq!(written(false, |w| w.length(Some(300))), [0, 0, 1, 44]);
+        assert_eq!(written(true, |w| w.length(Some(300))), [0xad, 2]);
+        assert_eq!(written(false, |w| w.length(None)), [0xff; 4]);
+        assert_eq!(written(true, |w| w.length(None)), [0]);
+        assert_eq!(written(true, |w| w.length(Some(126))), [127]);
+        assert_eq!(written(true, |w| w.length(Some(127))), [0x80, 1]);
+        assert_eq!(written(false, Writer::no_tags), []);
+        assert_eq!(written(true, Writer::no_tags), [0]);
+    }
+
+    #[test]
+    fn the_longest_string_can_be_written_in_both_notations() {
+        let longest = "x".repeat(crate::wire::STRING_BYTES_MAX);
+        assert_eq!(
+            written(false, |w| w.string(&longest)).len(),
+            2 + longest.len()
+        );
+        assert_eq!(
+            written(true, |w| w.string(&longest)).len(),
+            3 + longest.len()
+        );
+    }
+
+    #[test]
+    fn the_length_counts_what_does_not_pass_through_the_writer() {
+        let mut w = Writer::frame();
+        w.i16(1);
+        assert_eq!(w.finish(1_000)[..], [0, 0, 3, 0xea, 0, 1]);
+    }
+}
