@@ -4,7 +4,22 @@
 //! a judge as well as a peer: its [`codec`] is written independently of `titorelli::wire`, it walks
 //! every batch to the last byte, and it keeps what it was sent so that a test can compare.
 //!
+//! [`World`] steps the real [`ProducerCore`](titorelli::ProducerCore), a [`Network`] and a cluster
+//! together in virtual time; [`Story`] is a directed test in a few verbs on it.
+//!
 //! Nothing here reads a clock, opens a socket or starts a thread: same inputs, same outputs.
 
+pub mod check;
 pub mod cluster;
 pub mod codec;
+mod journal;
+mod network;
+mod story;
+mod timeline;
+mod world;
+
+pub use journal::{Journal, OwnedRecord, RecordId, RecordState};
+pub use network::{Network, NetworkConfig, Span};
+pub use story::{Story, ms};
+pub use timeline::Timeline;
+pub use world::{World, WorldConfig};

@@ -361,6 +361,13 @@ impl Cluster {
         self.by_name.contains_key(name)
     }
 
+    /// The name of the topic with this id.
+    #[must_use]
+    pub fn topic_name(&self, id: &[u8; 16]) -> Option<&str> {
+        let index = *self.by_id.get(id)?;
+        self.topics[index].as_ref().map(|topic| topic.name.as_str())
+    }
+
     /// How many partitions a topic has; 0 if there is none of this name.
     #[must_use]
     pub fn partition_count(&self, topic: &str) -> i32 {

@@ -1,0 +1,203 @@
+//! What the application sent, and what became of it.
+//!
+//! Owns: every record from the call to its end. Never: the truth about the logs.
+//! Invariant (S1): a record ends exactly once.
+
+use std::collections::BTreeMap;
+
+use titorelli::{
+    BatchId, Delivery, DeliveryError, Header, Outcome, Record, SendError, Ticket, WaiterId,
+};
+
+/// One record of the application, counted from 0 in the order of the calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecordId(pub usize);
+
+/// A record that owns its parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnedRecord {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition, or the partitioner's choice.
+    pub partition: Option<i32>,
+    /// The key.
+    pub key: Option<Vec<u8>>,
+    /// The value.
+    pub value: Option<Vec<u8>>,
+    /// The headers.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    /// `CreateTime` in milliseconds.
+    pub timestamp_ms: Option<i64>,
+}
+
+impl OwnedRecord {
+    /// Calls `with` with the borrowed form.
+    pub(crate) fn lend<R>(&self, with: impl FnOnce(&Record<'_>) -> R) -> R {
+        let headers: Vec<Header<'_>> = self
+            .headers
+            .iter()
+            .map(|(name, value)| Header {
+                name,
+                value: value.as_deref(),
+            })
+            .collect();
+        with(&Record {
+            topic: &self.topic,
+            partition: self.partition,
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers: &headers,
+            timestamp_ms: self.timestamp_ms,
+        })
+    }
+
+    /// `orders/0 "a"`, or `orders "a"` when the partitioner chooses. Long values are cut.
+    pub(crate) fn label(&self) -> String {
+        let place = match self.partition {
+            Some(partition) => format!("{}/{partition}", self.topic),
+            None => self.topic.clone(),
+        };
+        format!("{place} {}", self.value_label())
+    }
+
+    /// `"a"`, or the length of a long value.
+    pub(crate) fn value_label(&self) -> String {
+        const BYTES_SHOWN_MAX: usize = 16;
+        match &self.value {
+            None => "null".to_owned(),
+            Some(value) if value.len() <= BYTES_SHOWN_MAX => {
+                format!("\"{}\"", String::from_utf8_lossy(value))
+            }
+            Some(value) => format!("({} bytes)", value.len()),
+        }
+    }
+}
+
+/// Where a record is in its life.
+#[derive(Clone, Debug)]
+pub enum RecordState {
+    /// The call waits for memory or metadata.
+    Waiting(WaiterId),
+    /// Not accepted.
+    Rejected(SendError),
+    /// In a batch.
+    Accepted(Ticket),
+    /// Written, at this offset of this partition; −1 is unknown.
+    Acked {
+        /// The partition.
+        partition: i32,
+        /// The offset.
+        offset: i64,
+    },
+    /// Certainly not written.
+    NotPersisted(DeliveryError),
+    /// Perhaps written.
+    MaybePersisted(DeliveryError),
+}
+
+/// Every record of one run.
+#[derive(Debug, Default)]
+pub struct Journal {
+    records: Vec<(OwnedRecord, RecordState)>,
+    /// Invariant: exactly the records that are `Accepted`.
+    by_ticket: BTreeMap<(BatchId, u32), RecordId>,
+    /// Invariant: exactly the records that are `Waiting`.
+    by_waiter: BTreeMap<WaiterId, RecordId>,
+}
+
+impl Journal {
+    /// Every record with its state, in the order of the calls.
+    pub fn records(&self) -> impl Iterator<Item = (RecordId, &OwnedRecord, &RecordState)> {
+        let numbered = self.records.iter().enumerate();
+        numbered.map(|(index, (record, state))| (RecordId(index), record, state))
+    }
+
+    /// One record.
+    #[must_use]
+    pub fn record(&self, id: RecordId) -> &OwnedRecord {
+        &self.records[id.0].0
+    }
+
+    /// What became of one record.
+    #[must_use]
+    pub fn state(&self, id: RecordId) -> &RecordState {
+        &self.records[id.0].1
+    }
+
+    /// How many records have neither ended nor been rejected.
+    #[must_use]
+    pub fn open_count(&self) -> usize {
+        self.by_ticket.len() + self.by_waiter.len()
+    }
+
+    /// Notes a call and its result.
+    pub(crate) fn sent(
+        &mut self,
+        record: OwnedRecord,
+        result: Result<Ticket, SendError>,
+    ) -> RecordId {
+        let id = RecordId(self.records.len());
+        self.records
+            .push((record, RecordState::Rejected(SendError::Closed)));
+        self.answered(id, result);
+        id
+    }
+
+    /// Notes the answer of the core to a call, or to a waiter's next try.
+    pub(crate) fn answered(&mut self, id: RecordId, result: Result<Ticket, SendError>) {
+        self.records[id.0].1 = match result {
+            Ok(ticket) => {
+                let earlier = self.by_ticket.insert((ticket.batch, ticket.index), id);
+                assert!(
+                    earlier.is_none(),
+                    "S1: two records have the ticket {ticket:?}"
+                );
+                RecordState::Accepted(ticket)
+            }
+            Err(SendError::WouldBlock(waiter)) => {
+                self.by_waiter.insert(waiter, id);
+                RecordState::Waiting(waiter)
+            }
+            Err(error) => RecordState::Rejected(error),
+        };
+    }
+
+    /// A waiter's turn, or its end. `None`: it was not a record that waited.
+    pub(crate) fn take_waiter(&mut self, waiter: WaiterId) -> Option<RecordId> {
+        self.by_waiter.remove(&waiter)
+    }
+
+    /// Notes the end of a range of records; they are returned in order.
+    pub(crate) fn delivered(&mut self, delivery: &Delivery) -> Vec<RecordId> {
+        let range = delivery.first..delivery.first + delivery.count;
+        let mut ended = Vec::new();
+        for index in range {
+            let id = self
+                .by_ticket
+                .remove(&(delivery.batch, index))
+                .unwrap_or_else(|| {
+                    panic!(
+                        "S1: record {index} of {:?} ended twice or never began",
+                        delivery.batch
+                    )
+                });
+            let nth = i64::from(index - delivery.first);
+            self.records[id.0].1 = match &delivery.outcome {
+                Outcome::Acked {
+                    base_offset: -1, ..
+                } => RecordState::Acked {
+                    partition: delivery.partition,
+                    offset: -1,
+                },
+                Outcome::Acked { base_offset, .. } => RecordState::Acked {
+                    partition: delivery.partition,
+                    offset: base_offset + nth,
+                },
+                Outcome::NotPersisted(error) => RecordState::NotPersisted(error.clone()),
+                Outcome::MaybePersisted(error) => RecordState::MaybePersisted(error.clone()),
+            };
+            ended.push(id);
+        }
+        ended
+    }
+}

@@ -1,0 +1,393 @@
+//! The network between the producer and the cluster, in virtual time.
+//!
+//! Owns: the one event heap, the connections' pipes, every delay, and the generator that draws
+//! them. Never: a byte's meaning.
+//! Invariants: bytes of one direction of one connection arrive in order and whole, up to the point
+//! where a cut was planned; an event never lies before the instant that made it.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::{Buf, Bytes};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use titorelli::{ConnId, Instant, SealJob};
+
+/// A duration that is drawn anew each time, from `min` to `max`, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The shortest.
+    pub min: Duration,
+    /// The longest.
+    pub max: Duration,
+}
+
+impl Span {
+    /// Always the same.
+    #[must_use]
+    pub const fn exactly(duration: Duration) -> Self {
+        Self {
+            min: duration,
+            max: duration,
+        }
+    }
+
+    /// Anything between two durations.
+    #[must_use]
+    pub const fn between(min: Duration, max: Duration) -> Self {
+        Self { min, max }
+    }
+}
+
+/// How the network behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkConfig {
+    /// From one end to the other, drawn for every chunk.
+    pub latency: Span,
+    /// How long a seal job takes.
+    pub seal: Span,
+    /// The transport takes at most so many bytes at once; `None` takes all.
+    pub write_bytes_max: Option<usize>,
+    /// The pause before it takes more.
+    pub write_pause: Span,
+    /// Bytes arrive in chunks of at most so many; `None` leaves them whole.
+    pub chunk_bytes_max: Option<usize>,
+}
+
+impl Default for NetworkConfig {
+    /// One millisecond each way, nothing is cut up, sealing takes no time: for stories.
+    fn default() -> Self {
+        Self {
+            latency: Span::exactly(Duration::from_millis(1)),
+            seal: Span::exactly(Duration::ZERO),
+            write_bytes_max: None,
+            write_pause: Span::exactly(Duration::from_micros(100)),
+            chunk_bytes_max: None,
+        }
+    }
+}
+
+/// Something that happens at an instant.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// A connection attempt reaches the broker's host.
+    Knock(ConnId),
+    /// The client hears that it is connected.
+    Established(ConnId),
+    /// The client hears that nobody listens.
+    Refused(ConnId),
+    /// The client's transport took so many bytes.
+    Sent(ConnId, usize),
+    /// Bytes reach the broker.
+    ToBroker(ConnId, Bytes),
+    /// Bytes reach the client.
+    ToClient(ConnId, Bytes),
+    /// The broker sees that the client is gone.
+    BrokerSeesEnd(ConnId),
+    /// The client sees that the connection is gone; true: in an orderly way.
+    ClientSeesEnd(ConnId, bool),
+    /// A seal job is done.
+    Sealed(SealJob),
+}
+
+/// One direction of a connection.
+#[derive(Debug)]
+struct Pipe {
+    /// Nothing arrives before this: order is kept.
+    last_arrival: Instant,
+    /// So many bytes pass before the connection is cut; `None`: all.
+    cut_after: Option<usize>,
+}
+
+/// One connection as the network sees it.
+#[derive(Debug)]
+struct Link {
+    to_broker: Pipe,
+    to_client: Pipe,
+    /// Handed out by the client, not yet taken by its transport.
+    outbox: VecDeque<Bytes>,
+    /// A write is planned.
+    is_writing: bool,
+    /// Nothing passes any more, in either direction.
+    is_cut: bool,
+    /// The broker's bytes vanish, but the connection seems alive (half-open).
+    is_silent: bool,
+}
+
+/// The network and everything that is on its way.
+#[derive(Debug)]
+pub struct Network {
+    config: NetworkConfig,
+    rng: ChaCha8Rng,
+    /// By instant, then in the order of planning.
+    heap: BTreeMap<(Instant, u64), Planned>,
+    next_serial: u64,
+    links: BTreeMap<ConnId, Link>,
+}
+
+#[derive(Debug)]
+enum Planned {
+    Event(Event),
+    /// The transport takes the next bytes of the outbox.
+    Write(ConnId),
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    ToBroker,
+    ToClient,
+}
+
+impl Network {
+    pub(crate) fn new(config: NetworkConfig, seed: u64) -> Self {
+        Self {
+            config,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            heap: BTreeMap::new(),
+            next_serial: 0,
+            links: BTreeMap::new(),
+        }
+    }
+
+    /// When the next event is due.
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        self.heap.keys().next().map(|(at, _)| *at)
+    }
+
+    /// The next event that is due at `now`.
+    pub(crate) fn pop(&mut self, now: Instant) -> Option<Event> {
+        while self.next_at().is_some_and(|at| at <= now) {
+            let (_, planned) = self.heap.pop_first().expect("it has a first key");
+            match planned {
+                Planned::Event(event) => return Some(event),
+                Planned::Write(conn) => {
+                    if let Some(event) = self.write(now, conn) {
+                        return Some(event);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// A number below `bound`.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        assert!(bound > 0, "nothing to choose from");
+        let product = u128::from(self.rng.next_u64()) * u128::from(bound);
+        u64::try_from(product >> 64).expect("less than the bound")
+    }
+
+    fn draw(&mut self, span: Span) -> Duration {
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let width = micros(span.max.saturating_sub(span.min));
+        match width {
+            0 => span.min,
+            _ => span.min + Duration::from_micros(self.below(width.saturating_add(1))),
+        }
+    }
+
+    fn plan(&mut self, at: Instant, planned: Planned) {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        self.heap.insert((at, serial), planned);
+    }
+
+    fn plan_event(&mut self, at: Instant, event: Event) {
+        self.plan(at, Planned::Event(event));
+    }
+
+    /// When something sent now in this direction arrives: never before what was sent earlier.
+    fn arrival(&mut self, now: Instant, conn: ConnId, direction: Direction) -> Instant {
+        let at = now + self.draw(self.config.latency);
+        let link = self.links.get_mut(&conn).expect("the link exists");
+        let pipe = link.pipe_mut(direction);
+        pipe.last_arrival = pipe.last_arrival.max(at);
+        pipe.last_arrival
+    }
+
+    // ---- The client's end ---------------------------------------------------------------------
+
+    /// The client connects.
+    pub(crate) fn connect(&mut self, now: Instant, conn: ConnId) {
+        let pipe = || Pipe {
+            last_arrival: now,
+            cut_after: None,
+        };
+        let link = Link {
+            to_broker: pipe(),
+            to_client: pipe(),
+            outbox: VecDeque::new(),
+            is_writing: false,
+            is_cut: false,
+            is_silent: false,
+        };
+        let earlier = self.links.insert(conn, link);
+        assert!(earlier.is_none(), "a connection's id is never used twice");
+        let at = self.arrival(now, conn, Direction::ToBroker);
+        self.plan_event(at, Event::Knock(conn));
+    }
+
+    /// The client hands over bytes to send.
+    pub(crate) fn transmit(&mut self, now: Instant, conn: ConnId, bytes: Bytes) {
+        let Some(link) = self.links.get_mut(&conn) else {
+            return;
+        };
+        link.outbox.push_back(bytes);
+        if !link.is_writing {
+            link.is_writing = true;
+            self.plan(now, Planned::Write(conn));
+        }
+    }
+
+    /// The client closes. What its transport took may still arrive at the broker, later than
+    /// anything that the client does next on another connection.
+    pub(crate) fn disconnect(&mut self, now: Instant, conn: ConnId) {
+        let Some(link) = self.links.get_mut(&conn) else {
+            return;
+        };
+        link.outbox.clear();
+        link.is_silent = true;
+        let at = self.arrival(now, conn, Direction::ToBroker);
+        self.plan_event(at, Event::BrokerSeesEnd(conn));
+    }
+
+    pub(crate) fn seal(&mut self, now: Instant, job: SealJob) {
+        let at = now + self.draw(self.config.seal);
+        self.plan_event(at, Event::Sealed(job));
+    }
+
+    /// The transport takes the next bytes and ships them.
+    fn write(&mut self, now: Instant, conn: ConnId) -> Option<Event> {
+        let limit = match self.config.write_bytes_max {
+            None => usize::MAX,
+            Some(most) => self.size_up_to(most),
+        };
+        let link = self.links.get_mut(&conn)?;
+        let Some(front) = link.outbox.front_mut() else {
+            link.is_writing = false;
+            return None;
+        };
+        let taken = front.split_to(front.len().min(limit));
+        if !front.has_remaining() {
+            link.outbox.pop_front();
+        }
+        let count = taken.len();
+        let pause = match self.config.write_bytes_max {
+            None => Duration::ZERO,
+            Some(_) => self.draw(self.config.write_pause),
+        };
+        self.plan(now + pause, Planned::Write(conn));
+        self.ship(now, conn, Direction::ToBroker, taken);
+        (count > 0).then_some(Event::Sent(conn, count))
+    }
+
+    // ---- The broker's end ---------------------------------------------------------------------
+
+    pub(crate) fn accept(&mut self, now: Instant, conn: ConnId) {
+        let at = self.arrival(now, conn, Direction::ToClient);
+        self.plan_event(at, Event::Established(conn));
+    }
+
+    pub(crate) fn refuse(&mut self, now: Instant, conn: ConnId) {
+        let at = self.arrival(now, conn, Direction::ToClient);
+        self.plan_event(at, Event::Refused(conn));
+    }
+
+    pub(crate) fn respond(&mut self, now: Instant, conn: ConnId, bytes: Bytes) {
+        self.ship(now, conn, Direction::ToClient, bytes);
+    }
+
+    pub(crate) fn broker_closes(&mut self, now: Instant, conn: ConnId) {
+        if self
+            .links
+            .get(&conn)
+            .is_some_and(|link| !link.is_silent && !link.is_cut)
+        {
+            let at = self.arrival(now, conn, Direction::ToClient);
+            self.plan_event(at, Event::ClientSeesEnd(conn, true));
+        }
+    }
+
+    // ---- Faults -------------------------------------------------------------------------------
+
+    /// Lets so many more bytes pass in a direction, then cuts the connection.
+    pub(crate) fn cut_after(&mut self, conn: ConnId, direction: Direction, bytes: usize) {
+        let link = self.links.get_mut(&conn).expect("the link exists");
+        link.pipe_mut(direction).cut_after = Some(bytes);
+    }
+
+    /// Makes the broker's bytes vanish from now on, without an end.
+    pub(crate) fn silence(&mut self, conn: ConnId) {
+        self.links
+            .get_mut(&conn)
+            .expect("the link exists")
+            .is_silent = true;
+    }
+
+    /// Cuts a connection now: both ends hear of it a latency later. What was shipped arrives.
+    pub(crate) fn cut(&mut self, now: Instant, conn: ConnId) {
+        let Some(link) = self.links.get_mut(&conn) else {
+            return;
+        };
+        if core::mem::replace(&mut link.is_cut, true) {
+            return;
+        }
+        let is_deaf = link.is_silent;
+        let at = self.arrival(now, conn, Direction::ToBroker);
+        self.plan_event(at, Event::BrokerSeesEnd(conn));
+        if !is_deaf {
+            let at = self.arrival(now, conn, Direction::ToClient);
+            self.plan_event(at, Event::ClientSeesEnd(conn, false));
+        }
+    }
+
+    // ---- Pipes --------------------------------------------------------------------------------
+
+    fn size_up_to(&mut self, most: usize) -> usize {
+        let bound = u64::try_from(most.max(1)).expect("fits");
+        usize::try_from(self.below(bound)).expect("below a usize") + 1
+    }
+
+    /// Sends bytes on their way, in chunks, as far as they may pass.
+    fn ship(&mut self, now: Instant, conn: ConnId, direction: Direction, mut bytes: Bytes) {
+        let Some(link) = self.links.get_mut(&conn) else {
+            return;
+        };
+        if link.is_cut || (link.is_silent && direction == Direction::ToClient) {
+            return;
+        }
+        let pipe = link.pipe_mut(direction);
+        let mut is_cut = false;
+        if let Some(budget) = &mut pipe.cut_after {
+            is_cut = bytes.len() > *budget;
+            bytes.truncate(*budget);
+            *budget -= bytes.len();
+        }
+        while !bytes.is_empty() {
+            let size = match self.config.chunk_bytes_max {
+                None => bytes.len(),
+                Some(most) => self.size_up_to(most).min(bytes.len()),
+            };
+            let chunk = bytes.split_to(size);
+            let at = self.arrival(now, conn, direction);
+            let event = match direction {
+                Direction::ToBroker => Event::ToBroker(conn, chunk),
+                Direction::ToClient => Event::ToClient(conn, chunk),
+            };
+            self.plan_event(at, event);
+        }
+        if is_cut {
+            self.cut(now, conn);
+        }
+    }
+}
+
+impl Link {
+    const fn pipe_mut(&mut self, direction: Direction) -> &mut Pipe {
+        match direction {
+            Direction::ToBroker => &mut self.to_broker,
+            Direction::ToClient => &mut self.to_client,
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! A directed test: a few verbs on a [`World`], whose timeline reads as a story.
+//!
+//! The network takes exactly one millisecond each way and cuts nothing up, sealing takes no time,
+//! and the cluster is strict: what a broker would overlook is refused.
+
+use core::time::Duration;
+
+use titorelli::Config;
+
+use crate::cluster::{BrokerId, Cluster, ClusterConfig, Strictness};
+use crate::journal::{OwnedRecord, RecordId, RecordState};
+use crate::network::NetworkConfig;
+use crate::world::{World, WorldConfig};
+
+/// So many milliseconds.
+#[must_use]
+pub const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A directed test under way.
+#[derive(Debug)]
+pub struct Story {
+    world: World,
+    /// The leader map, for the first line.
+    title: String,
+}
+
+impl Story {
+    /// Three brokers, no topics, no automatic creation; `change` adjusts the producer.
+    #[must_use]
+    pub fn new(change: impl FnOnce(&mut Config)) -> Self {
+        Self::with(change, |_| {})
+    }
+
+    /// As [`Self::new`]; `change_cluster` adjusts the cluster.
+    #[must_use]
+    pub fn with(
+        change: impl FnOnce(&mut Config),
+        change_cluster: impl FnOnce(&mut ClusterConfig),
+    ) -> Self {
+        let mut core = Config::default();
+        change(&mut core);
+        let mut cluster = ClusterConfig::with_brokers(3);
+        cluster.strictness = Strictness::Strict;
+        cluster.auto_create_topics = false;
+        change_cluster(&mut cluster);
+        let title = format!(
+            "acks={} retries={} linger={} ms, max in flight={}",
+            core.acks.code(),
+            core.retries,
+            core.linger.as_millis(),
+            core.max_in_flight_requests_per_connection,
+        );
+        let config = WorldConfig {
+            seed: 0,
+            core,
+            cluster,
+            network: NetworkConfig::default(),
+        };
+        Self {
+            world: World::new(config),
+            title,
+        }
+    }
+
+    // ---- The stage ----------------------------------------------------------------------------
+
+    /// Creates topics and appoints leaders: `"orders/0 -> b1, orders/1 -> b2"`.
+    ///
+    /// # Panics
+    /// Anything that is not of this form.
+    #[track_caller]
+    pub fn cluster(&mut self, leaders: &str) {
+        self.title = format!("{} | {leaders}", self.title);
+        for entry in leaders.split(',') {
+            let (place, leader) = entry.split_once("->").expect("a place, an arrow, a broker");
+            let (topic, partition) = parse_place(place.trim());
+            let leader = parse_broker(leader.trim());
+            self.world.control(|cluster| {
+                if !cluster.has_topic(&topic) {
+                    cluster.create_topic(&topic, partition + 1);
+                } else if cluster.partition_count(&topic) <= partition {
+                    cluster.add_partitions(&topic, partition + 1);
+                }
+                if cluster.leader(&topic, partition).0 != Some(leader) {
+                    cluster.move_leader(&topic, partition, leader);
+                }
+            });
+        }
+    }
+
+    /// Connects to every leader and learns of every topic, by one record per partition; none of it
+    /// is printed, and the clock of the story begins afterwards at a full second.
+    ///
+    /// # Panics
+    /// Something of it fails.
+    #[track_caller]
+    pub fn ready(&mut self) {
+        self.world.narrate(false);
+        let places: Vec<(String, i32)> = self
+            .world
+            .cluster()
+            .logs()
+            .map(|(topic, partition, _)| (topic.to_owned(), partition))
+            .collect();
+        for (topic, partition) in places {
+            let partition = Some(partition);
+            let value = Some(b"ready".to_vec());
+            self.world.send(OwnedRecord {
+                topic,
+                partition,
+                value,
+                ..OwnedRecord::default()
+            });
+        }
+        self.world.run_until_quiet();
+        let at_ms = self.world.now().as_micros() / 1_000;
+        self.world
+            .run_until(titorelli::Instant::from_millis((at_ms / 1_000 + 1) * 1_000));
+        self.world.narrate(true);
+    }
+
+    // ---- The application ----------------------------------------------------------------------
+
+    /// Sends a value to a place: `"orders/0"`, or `"orders"` for the partitioner's choice.
+    #[track_caller]
+    pub fn send(&mut self, place: &str, value: &str) -> RecordId {
+        let (topic, partition) = if place.contains('/') {
+            let (topic, partition) = parse_place(place);
+            (topic, Some(partition))
+        } else {
+            (place.to_owned(), None)
+        };
+        let value = Some(value.as_bytes().to_vec());
+        self.world.send(OwnedRecord {
+            topic,
+            partition,
+            value,
+            ..OwnedRecord::default()
+        })
+    }
+
+    /// Waits, then sends.
+    #[track_caller]
+    pub fn send_after(&mut self, pause: Duration, place: &str, value: &str) -> RecordId {
+        self.wait(pause);
+        self.send(place, value)
+    }
+
+    /// Flushes.
+    pub fn flush(&mut self) {
+        self.world.flush();
+    }
+
+    /// Closes the producer, and gives up after so long.
+    pub fn close(&mut self, give_up_after: Duration) {
+        self.world.close(give_up_after);
+    }
+
+    /// Lets so much time pass.
+    pub fn wait(&mut self, span: Duration) {
+        self.world.run_for(span);
+    }
+
+    /// Lets time pass until nothing is under way; every invariant is checked at each step.
+    #[track_caller]
+    pub fn run_until_idle(&mut self) {
+        self.world.run_until_quiet();
+    }
+
+    // ---- Faults -------------------------------------------------------------------------------
+
+    /// The next batch for a place is answered with this code, and not appended.
+    #[track_caller]
+    pub fn fails_next(&mut self, place: &str, error_code: i16) {
+        self.script(place, error_code, false);
+    }
+
+    /// The next batch for a place is answered with this code, although it is appended.
+    #[track_caller]
+    pub fn fails_next_after_append(&mut self, place: &str, error_code: i16) {
+        self.script(place, error_code, true);
+    }
+
+    #[track_caller]
+    fn script(&mut self, place: &str, error_code: i16, append: bool) {
+        let (topic, partition) = parse_place(place);
+        self.world
+            .control(|cluster| cluster.fail_next(&topic, partition, error_code, append));
+    }
+
+    /// Moves the leader of a place.
+    #[track_caller]
+    pub fn move_leader(&mut self, place: &str, broker: &str) {
+        let (topic, partition) = parse_place(place);
+        let broker = parse_broker(broker);
+        self.fault(format_args!("{broker} leads {place} from now on"));
+        self.world
+            .control(|cluster| cluster.move_leader(&topic, partition, broker));
+    }
+
+    /// Takes a broker down.
+    #[track_caller]
+    pub fn take_down(&mut self, broker: &str) {
+        self.fault(format_args!("{broker} goes down"));
+        let broker = parse_broker(broker);
+        self.world.control(|cluster| cluster.set_down(broker));
+    }
+
+    /// Brings a broker up again.
+    #[track_caller]
+    pub fn bring_up(&mut self, broker: &str) {
+        self.fault(format_args!("{broker} comes up"));
+        let broker = parse_broker(broker);
+        self.world.control(|cluster| cluster.set_up(broker));
+    }
+
+    /// The connection to a broker is cut after so many more bytes of requests.
+    #[track_caller]
+    pub fn cut_requests_after(&mut self, broker: &str, bytes: usize) {
+        self.fault(format_args!(
+            "the connection to {broker} is cut {bytes} bytes from here"
+        ));
+        self.world.cut_requests_after(parse_broker(broker), bytes);
+    }
+
+    /// The next answer of a broker is lost, and the connection with it.
+    #[track_caller]
+    pub fn lose_next_response(&mut self, broker: &str) {
+        self.fault(format_args!("the next answer of {broker} will be lost"));
+        self.world.cut_responses_after(parse_broker(broker), 0);
+    }
+
+    /// A broker's answers vanish from now on, without an end of the connection.
+    #[track_caller]
+    pub fn silence(&mut self, broker: &str) {
+        self.fault(format_args!("{broker} falls silent"));
+        self.world.silence(parse_broker(broker));
+    }
+
+    /// Does something else to the cluster; `what` is the line that is printed.
+    pub fn control(&mut self, what: &str, action: impl FnOnce(&mut Cluster)) {
+        self.fault(what);
+        self.world.control(action);
+    }
+
+    fn fault(&mut self, what: impl core::fmt::Display) {
+        self.world.note("fault", what);
+    }
+
+    // ---- The moral ----------------------------------------------------------------------------
+
+    /// Every one of these records was acked, and is in the log where the core says.
+    ///
+    /// # Panics
+    /// One is not.
+    #[track_caller]
+    pub fn expect_delivered<const N: usize>(&self, records: [RecordId; N]) {
+        for id in records {
+            let state = self.world.journal().state(id);
+            let label = self.world.journal().record(id).label();
+            assert!(
+                matches!(state, RecordState::Acked { .. }),
+                "{label} is acked: {state:?}"
+            );
+        }
+        crate::check::truth(&self.world);
+    }
+
+    /// The values in the log of a place, without those of [`Self::ready`].
+    ///
+    /// # Panics
+    /// They are others.
+    #[track_caller]
+    pub fn expect_log(&self, place: &str, values: &[&str]) {
+        let (topic, partition) = parse_place(place);
+        let records = self.world.cluster().log(&topic, partition).records();
+        let text = |value: &bytes::Bytes| String::from_utf8_lossy(value).into_owned();
+        let found: Vec<String> = records
+            .iter()
+            .map(|record| record.value.as_ref().map(text).unwrap_or_default())
+            .filter(|value| value != "ready")
+            .collect();
+        assert_eq!(found, values, "the log of {place}");
+    }
+
+    /// What became of a record.
+    #[must_use]
+    pub fn state(&self, record: RecordId) -> &RecordState {
+        self.world.journal().state(record)
+    }
+
+    /// The world, for everything else.
+    #[must_use]
+    pub const fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The whole story: the title and a line per fact.
+    #[must_use]
+    pub fn timeline(&self) -> String {
+        format!("{}\n{}", self.title, self.world.timeline())
+    }
+}
+
+/// `orders/0`
+#[track_caller]
+fn parse_place(place: &str) -> (String, i32) {
+    let (topic, partition) = place
+        .rsplit_once('/')
+        .expect("a topic, a slash, a partition");
+    (
+        topic.to_owned(),
+        partition.parse().expect("a partition's number"),
+    )
+}
+
+/// `b1`
+#[track_caller]
+fn parse_broker(broker: &str) -> BrokerId {
+    let id = broker.strip_prefix('b').and_then(|id| id.parse().ok());
+    BrokerId(id.expect("a b and a broker's number"))
+}

@@ -1,0 +1,65 @@
+//! A run as text: one line per fact.
+
+use core::fmt;
+
+use titorelli::Instant;
+
+/// What happened, in order.
+#[derive(Debug, Default)]
+pub struct Timeline {
+    lines: Vec<Line>,
+    /// Nothing is noted while it is off.
+    is_off: bool,
+}
+
+#[derive(Debug)]
+struct Line {
+    at: Instant,
+    actor: String,
+    text: String,
+}
+
+impl Timeline {
+    /// Turns the notes on or off.
+    pub(crate) const fn switch(&mut self, is_on: bool) {
+        self.is_off = !is_on;
+    }
+
+    pub(crate) const fn is_on(&self) -> bool {
+        !self.is_off
+    }
+
+    /// Notes a fact: who, and what.
+    pub(crate) fn note(&mut self, at: Instant, actor: impl fmt::Display, text: impl fmt::Display) {
+        if !self.is_off {
+            let (actor, text) = (actor.to_string(), text.to_string());
+            self.lines.push(Line { at, actor, text });
+        }
+    }
+
+    /// The last lines: what a failure report shows.
+    pub(crate) fn tail(&self, count: usize) -> String {
+        let from = self.lines.len().saturating_sub(count);
+        let lines: Vec<String> = self.lines[from..].iter().map(Line::to_string).collect();
+        lines.join("\n")
+    }
+}
+
+impl fmt::Display for Line {
+    /// Milliseconds with three decimals, the actor, the fact.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:>10}  {:<6} {}",
+            self.at.to_string(),
+            self.actor,
+            self.text
+        )
+    }
+}
+
+impl fmt::Display for Timeline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}

@@ -1,0 +1,520 @@
+//! The real producer core, the network and the cluster, stepped together in virtual time.
+//!
+//! Owns: the clock and the order of events. Never: randomness but the network's, real time, I/O.
+//! Invariants: after every step the core's own invariants hold; unfinished work implies that
+//! something is planned (Wakeup); the same configuration gives the same timeline.
+
+mod narrate;
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::BytesMut;
+use titorelli::{
+    CloseCause, Config, ConnId, Deadline, FlushId, Input, Instant, Output, ProducerCore, Reason,
+};
+
+use crate::cluster::{BrokerId, Cluster, ClusterConfig, ClusterOutput, PeerId};
+use crate::journal::{Journal, OwnedRecord, RecordId};
+use crate::network::{Direction, Event, Network, NetworkConfig};
+use crate::timeline::Timeline;
+
+/// A run that takes more steps between two quiet moments is caught in a loop.
+const STEPS_MAX: u32 = 1_000_000;
+/// As many calls of `handle_timeout` at one instant without any effect are a busy loop (L6).
+const IDLE_CALLS_MAX: u32 = 50;
+/// A run that is not quiet after so much virtual time hangs.
+const QUIET_WITHIN: Duration = Duration::from_secs(3_600);
+/// Lines of the timeline in a failure report.
+const TAIL_LINES: usize = 40;
+
+/// Everything that a run depends on.
+#[derive(Clone, Debug)]
+pub struct WorldConfig {
+    /// Draws latencies, chunk sizes and the core's own randomness.
+    pub seed: u64,
+    /// The producer. Its bootstrap servers are replaced by the cluster's addresses.
+    pub core: Config,
+    /// The cluster.
+    pub cluster: ClusterConfig,
+    /// What lies between them.
+    pub network: NetworkConfig,
+}
+
+/// A connection of the core.
+#[derive(Debug)]
+struct Connection {
+    /// Whom it leads to; `None`: nobody has that address.
+    broker: Option<BrokerId>,
+    /// The broker's end, once it has accepted.
+    peer: Option<PeerId>,
+    /// Neither the core nor the network has ended it.
+    is_open: bool,
+    /// Bytes of requests that are not handed out whole yet: what the timeline reads.
+    requests: BytesMut,
+}
+
+/// The producer and its surroundings.
+#[derive(Debug)]
+pub struct World {
+    now: Instant,
+    core: ProducerCore,
+    cluster: Cluster,
+    network: Network,
+    journal: Journal,
+    timeline: Timeline,
+    connections: BTreeMap<ConnId, Connection>,
+    peers: BTreeMap<PeerId, ConnId>,
+    flushes: BTreeSet<FlushId>,
+    is_closing: bool,
+    is_closed: bool,
+    /// How often in a row `handle_timeout` was called at this instant without any effect.
+    idle_calls: u32,
+}
+
+impl World {
+    /// A producer that has done nothing, and a cluster without topics.
+    ///
+    /// # Panics
+    /// The producer's configuration is refused.
+    #[must_use]
+    pub fn new(config: WorldConfig) -> Self {
+        let WorldConfig {
+            seed,
+            core: mut core_config,
+            cluster: mut cluster_config,
+            network,
+        } = config;
+        cluster_config.tells_events = true;
+        let addresses = cluster_config
+            .brokers
+            .iter()
+            .map(|b| format!("{}:{}", b.host, b.port));
+        core_config.bootstrap_servers = addresses.collect();
+        core_config.trace = true;
+        let mut core_seed = [0; 32];
+        core_seed[..8].copy_from_slice(&seed.to_be_bytes());
+        let wall_clock_ms = cluster_config.wall_clock_ms;
+        let mut core = ProducerCore::new(core_config, core_seed, Instant::ZERO)
+            .expect("the producer's configuration works");
+        core.set_wall_clock(Instant::ZERO, wall_clock_ms);
+        Self {
+            now: Instant::ZERO,
+            core,
+            cluster: Cluster::new(cluster_config),
+            network: Network::new(network, seed),
+            journal: Journal::default(),
+            timeline: Timeline::default(),
+            connections: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            flushes: BTreeSet::new(),
+            is_closing: false,
+            is_closed: false,
+            idle_calls: 0,
+        }
+    }
+
+    // ---- The application ----------------------------------------------------------------------
+
+    /// The application sends a record. A call that has to wait is resumed when its turn comes.
+    pub fn send(&mut self, record: OwnedRecord) -> RecordId {
+        let result = record.lend(|record| self.core.send(self.now, record));
+        self.narrate_send(&record, &result);
+        let id = self.journal.sent(record, result);
+        self.settle();
+        id
+    }
+
+    /// The application flushes.
+    pub fn flush(&mut self) -> FlushId {
+        let id = self.core.flush(self.now);
+        self.note("app", format_args!("flush {}", id.0));
+        self.flushes.insert(id);
+        self.settle();
+        id
+    }
+
+    /// The application asks for a topic's partitions; how many are known now. The core goes and
+    /// asks when none are.
+    pub fn partitions_for(&mut self, topic: &str) -> usize {
+        let known = self.core.partitions_for(self.now, topic);
+        self.settle();
+        known.map_or(0, |partitions| partitions.len())
+    }
+
+    /// The application closes the producer, and gives up after so long.
+    pub fn close(&mut self, give_up_after: Duration) {
+        self.note(
+            "app",
+            format_args!("close within {} ms", give_up_after.as_millis()),
+        );
+        self.is_closing = true;
+        self.core.close(self.now, self.now + give_up_after);
+        self.settle();
+    }
+
+    // ---- Time ---------------------------------------------------------------------------------
+
+    /// Lets so much time pass.
+    pub fn run_for(&mut self, span: Duration) {
+        self.run_until(self.now + span);
+    }
+
+    /// Lets time pass until this instant.
+    pub fn run_until(&mut self, until: Instant) {
+        for _ in 0..STEPS_MAX {
+            if !self.step(until) {
+                self.now = self.now.max(until);
+                return;
+            }
+        }
+        panic!("{STEPS_MAX} steps before {until}");
+    }
+
+    /// Lets time pass until nothing is under way: no record, flush or close is unfinished, and
+    /// nothing is on the wire.
+    pub fn run_until_quiet(&mut self) {
+        let give_up_at = self.now + QUIET_WITHIN;
+        for _ in 0..STEPS_MAX {
+            if self.is_quiet() {
+                return;
+            }
+            let has_stepped = self.step(give_up_at);
+            assert!(
+                has_stepped,
+                "Wakeup: unfinished work, and nothing is planned"
+            );
+        }
+        panic!("{STEPS_MAX} steps, and not quiet");
+    }
+
+    fn is_quiet(&self) -> bool {
+        let is_core_quiet = self
+            .deadline()
+            .is_none_or(|deadline| deadline.at > self.now);
+        is_core_quiet
+            && self.network.next_at().is_none()
+            && self.journal.open_count() == 0
+            && self.flushes.is_empty()
+            && self.is_closing == self.is_closed
+    }
+
+    fn deadline(&self) -> Option<Deadline> {
+        self.core.poll_timeout()
+    }
+
+    /// Takes the next event, or fires the next deadline, that is not after `until`; false: there
+    /// is none.
+    pub fn step(&mut self, until: Instant) -> bool {
+        let event_at = self.network.next_at();
+        let deadline = self.deadline();
+        let due = [event_at, deadline.map(|deadline| deadline.at)];
+        let Some(at) = due.into_iter().flatten().min().filter(|at| *at <= until) else {
+            return false;
+        };
+        if at > self.now {
+            self.now = at;
+            self.idle_calls = 0;
+        }
+        if event_at.is_some_and(|at| at <= self.now) {
+            if let Some(event) = self.network.pop(self.now) {
+                self.idle_calls = 0;
+                self.on_event(event);
+            }
+        } else {
+            let deadline = deadline.expect("one of the two is due");
+            if deadline.reason != Reason::WorkQueued {
+                self.note("core", format_args!("timer {:?}", deadline.reason));
+            }
+            self.core.handle_timeout(self.now);
+            self.idle_calls += 1;
+            assert!(
+                self.idle_calls < IDLE_CALLS_MAX,
+                "L6: busy at {:?}",
+                deadline.reason
+            );
+        }
+        self.settle();
+        true
+    }
+
+    /// Carries out what the core and the cluster want done, and checks.
+    fn settle(&mut self) {
+        while let Some(output) = self.core.poll_output() {
+            self.idle_calls = 0;
+            self.on_output(output);
+        }
+        self.drain_cluster();
+        self.core.check_invariants();
+        let stats = self.core.stats();
+        let limit = self.core.config().buffer_memory;
+        assert!(
+            stats.buffered_bytes <= limit,
+            "S8: more buffered than buffer_memory"
+        );
+    }
+
+    // ---- Effects of the core ------------------------------------------------------------------
+
+    fn on_output(&mut self, output: Output) {
+        let now = self.now;
+        match output {
+            Output::Connect { conn, host, port } => {
+                let broker = self.cluster.broker_at(&host, port);
+                let connection = Connection {
+                    broker,
+                    peer: None,
+                    is_open: true,
+                    requests: BytesMut::new(),
+                };
+                self.connections.insert(conn, connection);
+                self.note("core", format_args!("connect -> {}", self.name_of(conn)));
+                self.network.connect(now, conn);
+            }
+            Output::Transmit { conn, bytes } => {
+                self.narrate_requests(conn, &bytes);
+                self.network.transmit(now, conn, bytes);
+            }
+            Output::Disconnect(conn) => {
+                self.note("core", format_args!("disconnect -> {}", self.name_of(conn)));
+                self.end(conn);
+                self.network.disconnect(now, conn);
+            }
+            Output::Seal(job) => self.network.seal(now, job),
+            Output::Delivered(delivery) => {
+                let ended = self.journal.delivered(&delivery);
+                self.narrate_delivery(&delivery, &ended);
+            }
+            Output::Admitted(waiter) => {
+                let Some(id) = self.journal.take_waiter(waiter) else {
+                    return;
+                };
+                let record = self.journal.record(id).clone();
+                let result = record.lend(|record| self.core.resume(now, waiter, record));
+                self.narrate_resume(&record, &result);
+                self.journal.answered(id, result);
+            }
+            Output::Refused(waiter, error) => {
+                let Some(id) = self.journal.take_waiter(waiter) else {
+                    return;
+                };
+                let label = self.journal.record(id).label();
+                self.note("app", format_args!("refused {label}: {error}"));
+                self.journal.answered(id, Err(error));
+            }
+            Output::Flushed(id) => {
+                assert!(self.flushes.remove(&id), "a flush ends once");
+                self.note("app", format_args!("flushed {}", id.0));
+            }
+            Output::Closed => {
+                assert!(
+                    self.is_closing && !self.is_closed,
+                    "closed once, and only when asked"
+                );
+                self.is_closed = true;
+                self.note("app", "closed");
+            }
+            Output::Trace(event) => self.narrate_trace(&event),
+        }
+    }
+
+    // ---- Events of the network ----------------------------------------------------------------
+
+    fn on_event(&mut self, event: Event) {
+        let now = self.now;
+        match event {
+            Event::Knock(conn) => self.on_knock(conn),
+            Event::Established(conn) => self.inform(conn, Input::Connected(conn)),
+            Event::Refused(conn) => {
+                let cause = CloseCause::Unreachable("connection refused".into());
+                self.inform_end(conn, cause);
+            }
+            Event::Sent(conn, count) => self.inform(conn, Input::Sent(conn, count)),
+            Event::ToBroker(conn, bytes) => {
+                if let Some(peer) = self.connections[&conn].peer {
+                    self.cluster.receive(now, peer, &bytes);
+                }
+            }
+            Event::ToClient(conn, bytes) => self.inform(conn, Input::Received(conn, &bytes)),
+            Event::BrokerSeesEnd(conn) => {
+                let connection = self.connections.get_mut(&conn).expect("it was connected");
+                if let Some(peer) = connection.peer.take() {
+                    self.peers.remove(&peer);
+                    self.cluster.disconnected(peer);
+                }
+            }
+            Event::ClientSeesEnd(conn, is_orderly) => {
+                let cause = if is_orderly {
+                    CloseCause::ByPeer
+                } else {
+                    CloseCause::Transport("connection reset".into())
+                };
+                self.inform_end(conn, cause);
+            }
+            Event::Sealed(job) => self.core.handle_input(now, Input::Sealed(job.run())),
+        }
+    }
+
+    fn on_knock(&mut self, conn: ConnId) {
+        let connection = self.connections.get_mut(&conn).expect("it was connected");
+        match connection
+            .broker
+            .and_then(|broker| self.cluster.connect(broker))
+        {
+            Some(peer) => {
+                connection.peer = Some(peer);
+                self.peers.insert(peer, conn);
+                self.network.accept(self.now, conn);
+            }
+            None => self.network.refuse(self.now, conn),
+        }
+    }
+
+    /// Tells the core a fact about a connection that it has not ended.
+    fn inform(&mut self, conn: ConnId, input: Input<'_>) {
+        if self.connections[&conn].is_open {
+            self.core.handle_input(self.now, input);
+        }
+    }
+
+    fn inform_end(&mut self, conn: ConnId, cause: CloseCause) {
+        if self.connections[&conn].is_open {
+            self.end(conn);
+            self.core.handle_input(self.now, Input::Closed(conn, cause));
+        }
+    }
+
+    fn end(&mut self, conn: ConnId) {
+        let connection = self.connections.get_mut(&conn).expect("it was connected");
+        assert!(connection.is_open, "a connection ends once");
+        connection.is_open = false;
+    }
+
+    fn drain_cluster(&mut self) {
+        while let Some(event) = self.cluster.poll_event() {
+            self.narrate_cluster(&event);
+        }
+        while let Some(output) = self.cluster.poll_output() {
+            match output {
+                ClusterOutput::Transmit { peer, bytes } => {
+                    if let Some(conn) = self.peers.get(&peer) {
+                        self.network.respond(self.now, *conn, bytes);
+                    }
+                }
+                ClusterOutput::Close(peer) => {
+                    if let Some(conn) = self.peers.remove(&peer) {
+                        let connection = self.connections.get_mut(&conn).expect("it knocked");
+                        connection.peer = None;
+                        self.network.broker_closes(self.now, conn);
+                    }
+                }
+            }
+        }
+    }
+
+    // ---- Faults -------------------------------------------------------------------------------
+
+    /// Does something to the cluster, now.
+    pub fn control(&mut self, action: impl FnOnce(&mut Cluster)) {
+        action(&mut self.cluster);
+        self.settle();
+    }
+
+    /// The open connections to a broker that it has accepted.
+    fn connections_to(&self, broker: BrokerId) -> Vec<ConnId> {
+        let is_there = |connection: &Connection| {
+            connection.is_open && connection.peer.is_some() && connection.broker == Some(broker)
+        };
+        let connections = self.connections.iter();
+        connections
+            .filter(|(_, c)| is_there(c))
+            .map(|(conn, _)| *conn)
+            .collect()
+    }
+
+    /// Cuts every connection to a broker now. What is on the wire arrives.
+    pub fn cut(&mut self, broker: BrokerId) {
+        for conn in self.connections_to(broker) {
+            self.network.cut(self.now, conn);
+        }
+    }
+
+    /// Lets so many more bytes through to a broker, then cuts the connection.
+    pub fn cut_requests_after(&mut self, broker: BrokerId, bytes: usize) {
+        for conn in self.connections_to(broker) {
+            self.network.cut_after(conn, Direction::ToBroker, bytes);
+        }
+    }
+
+    /// Lets so many more bytes of a broker's answers through, then cuts the connection. 0 loses
+    /// the next answer: the broker has done what it was asked, and the producer never hears of it.
+    pub fn cut_responses_after(&mut self, broker: BrokerId, bytes: usize) {
+        for conn in self.connections_to(broker) {
+            self.network.cut_after(conn, Direction::ToClient, bytes);
+        }
+    }
+
+    /// A broker's answers vanish from now on, on the present connections, without an end.
+    pub fn silence(&mut self, broker: BrokerId) {
+        for conn in self.connections_to(broker) {
+            self.network.silence(conn);
+        }
+    }
+
+    /// A number below `bound`, from the run's generator.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.network.below(bound)
+    }
+
+    // ---- Observers ----------------------------------------------------------------------------
+
+    /// What time it is.
+    #[must_use]
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The producer.
+    #[must_use]
+    pub const fn core(&self) -> &ProducerCore {
+        &self.core
+    }
+
+    /// The cluster.
+    #[must_use]
+    pub const fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// What the application sent, and what became of it.
+    #[must_use]
+    pub const fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// What happened.
+    #[must_use]
+    pub const fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// Whether [`Self::close`] has come to its end.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Turns the timeline on or off.
+    pub const fn narrate(&mut self, is_on: bool) {
+        self.timeline.switch(is_on);
+    }
+}
+
+impl Drop for World {
+    /// A run that panics shows how it came to that.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}\n{}", self.timeline.tail(TAIL_LINES), self.core.report());
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The world's facts as lines of the timeline.
+
+use core::fmt;
+
+use bytes::{Buf, Bytes};
+use titorelli::{ConnId, Delivery, Outcome, SendError, Ticket, TraceEvent};
+
+use super::World;
+use crate::cluster::{BatchOutcome, ClusterEvent};
+use crate::codec::{
+    ApiKey, ProduceRequest, Request, TopicName, decode_request, error_code, first_batch,
+    request_header,
+};
+use crate::journal::{OwnedRecord, RecordId};
+
+impl World {
+    /// Notes a fact at the present instant.
+    pub(crate) fn note(&mut self, actor: impl fmt::Display, text: impl fmt::Display) {
+        self.timeline.note(self.now, actor, text);
+    }
+
+    /// `b1`, or the word for an address that nobody has.
+    pub(super) fn name_of(&self, conn: ConnId) -> String {
+        let broker = self
+            .connections
+            .get(&conn)
+            .and_then(|connection| connection.broker);
+        broker.map_or_else(|| "nobody".to_owned(), |broker| broker.to_string())
+    }
+
+    pub(super) fn narrate_send(
+        &mut self,
+        record: &OwnedRecord,
+        result: &Result<Ticket, SendError>,
+    ) {
+        self.note(
+            "app",
+            format_args!("send {:<26} {}", record.label(), Answer(result)),
+        );
+    }
+
+    pub(super) fn narrate_resume(
+        &mut self,
+        record: &OwnedRecord,
+        result: &Result<Ticket, SendError>,
+    ) {
+        self.note(
+            "app",
+            format_args!("resume {:<24} {}", record.label(), Answer(result)),
+        );
+    }
+
+    pub(super) fn narrate_delivery(&mut self, delivery: &Delivery, ended: &[RecordId]) {
+        let label = |id: &RecordId| self.journal.record(*id).value_label();
+        let values = ended.iter().map(label).collect::<Vec<String>>();
+        let values = match values.as_slice() {
+            [first, .., last] if values.len() > 4 => format!("{first} .. {last}"),
+            _ => values.join(" "),
+        };
+        let (topic, partition) = (&delivery.topic, delivery.partition);
+        let outcome = match &delivery.outcome {
+            Outcome::Acked { base_offset, .. } => format!("acked at offset {base_offset}"),
+            Outcome::NotPersisted(error) => format!("not persisted: {}", error.cause),
+            Outcome::MaybePersisted(error) => format!("maybe persisted: {}", error.cause),
+        };
+        self.note(
+            "app",
+            format_args!("{topic}/{partition} {values} {outcome}"),
+        );
+    }
+
+    pub(super) fn narrate_trace(&mut self, event: &TraceEvent) {
+        self.note("core", event);
+    }
+
+    /// Reads the requests in what the core hands out, with the cluster's own decoder.
+    pub(super) fn narrate_requests(&mut self, conn: ConnId, bytes: &[u8]) {
+        let connection = self.connections.get_mut(&conn).expect("it was connected");
+        connection.requests.extend_from_slice(bytes);
+        let mut frames = Vec::new();
+        while let Some(length) = connection.requests.first_chunk::<4>() {
+            let length = i32::from_be_bytes(*length);
+            let length = usize::try_from(length).expect("S5: a frame has a length");
+            if connection.requests.len() < 4 + length {
+                break;
+            }
+            connection.requests.advance(4);
+            frames.push(connection.requests.split_to(length).freeze());
+        }
+        if self.timeline.is_on() {
+            for frame in frames {
+                let text = self.describe_request(conn, &frame);
+                self.note("core", text);
+            }
+        }
+    }
+
+    fn describe_request(&self, conn: ConnId, frame: &Bytes) -> String {
+        let header = request_header(frame).expect("S5: a request has a header");
+        let api = ApiKey::from_wire(header.api_key).expect("S5: a known API");
+        let request = decode_request(frame, api, header.api_version)
+            .expect("S5: an independent decoder reads every request");
+        let details = match request {
+            Request::Produce(request) => self.describe_produce(&request),
+            Request::Metadata(request) => request.topics.map_or_else(
+                || "all topics".to_owned(),
+                |topics| {
+                    let names: Vec<String> = topics.into_iter().filter_map(|t| t.name).collect();
+                    names.join(" ")
+                },
+            ),
+            Request::ApiVersions(_) | Request::InitProducerId(_) => String::new(),
+        };
+        let request = format!("{} #{}", api.name(), header.correlation_id);
+        format!("{request} -> {:<6} {details}", self.name_of(conn))
+            .trim_end()
+            .to_owned()
+    }
+
+    /// `orders/0 n 2, orders/1 n 1`, with the sequence number of an idempotent batch.
+    fn describe_produce(&self, request: &ProduceRequest) -> String {
+        let mut parts = Vec::new();
+        for topic in &request.topics {
+            let name = match &topic.topic {
+                TopicName::Name(name) => name.as_str(),
+                TopicName::Id(id) => self.cluster.topic_name(id).unwrap_or("(unknown id)"),
+            };
+            for item in &topic.partitions {
+                let records = item.records.as_ref().expect("S5: a batch is never null");
+                let (batch, _) = first_batch(records)
+                    .ok()
+                    .flatten()
+                    .expect("S5: an independent decoder reads every batch");
+                let sequence = match batch.base_sequence {
+                    -1 => String::new(),
+                    sequence => format!(" seq {sequence}"),
+                };
+                let count = batch.record_count;
+                parts.push(format!("{name}/{}{sequence} n {count}", item.partition));
+            }
+        }
+        parts.join(", ")
+    }
+
+    pub(super) fn narrate_cluster(&mut self, event: &ClusterEvent) {
+        match event {
+            ClusterEvent::Handled {
+                broker,
+                api,
+                correlation_id,
+                is_answered,
+                batches,
+                ..
+            } => {
+                let silent = if *is_answered { "" } else { " (no answer)" };
+                let details = batches.iter().map(describe_batch).collect::<Vec<String>>();
+                let request = format!("{} #{correlation_id}", api.name());
+                let text = format!("{request:<16} {}{silent}", details.join(", "));
+                self.note(broker, text.trim_end());
+            }
+            ClusterEvent::Closed { broker, reason, .. } => {
+                self.note(broker, format_args!("closes the connection: {reason}"));
+            }
+        }
+    }
+}
+
+/// `orders/0 offset 3`, or the error.
+fn describe_batch(batch: &BatchOutcome) -> String {
+    let (topic, partition) = (&batch.topic, batch.partition);
+    let what = match (batch.error_code, batch.is_appended) {
+        (error_code::NONE, true) => format!("appended at offset {}", batch.base_offset),
+        (error_code::NONE, false) => format!("duplicate of offset {}", batch.base_offset),
+        (code, true) => format!("{}, but appended", error_code::name(code)),
+        (code, false) => error_code::name(code).to_owned(),
+    };
+    format!("{topic}/{partition} {what}")
+}
+
+/// What a call to send was answered.
+struct Answer<'a>(&'a Result<Ticket, SendError>);
+
+impl fmt::Display for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Ok(Ticket { batch, index }) => {
+                write!(f, "ticket {}.{}.{index}", batch.slot, batch.generation)
+            }
+            Err(SendError::WouldBlock(waiter)) => write!(f, "waits ({})", waiter.0),
+            Err(error) => write!(f, "error: {error}"),
+        }
+    }
+}

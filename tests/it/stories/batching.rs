@@ -1,0 +1,54 @@
+//! When a batch leaves.
+
+use titorelli_sim::{Story, ms};
+
+/// Records within `linger` share one batch, and it leaves when the first has lingered.
+#[test]
+fn a_lingering_batch_collects_and_then_leaves() {
+    let mut story = Story::new(|config| config.linger = ms(10));
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    let a = story.send("orders/0", "a");
+    let b = story.send_after(ms(4), "orders/0", "b");
+    let c = story.send_after(ms(4), "orders/0", "c");
+    let late = story.send_after(ms(7), "orders/0", "late");
+    story.run_until_idle();
+    story.expect_delivered([a, b, c, late]);
+    story.expect_log("orders/0", &["a", "b", "c", "late"]);
+    super::check("linger", &story);
+}
+
+/// A full batch does not linger; what did not fit opens the next one, which does.
+#[test]
+fn a_full_batch_leaves_at_once() {
+    let mut story = Story::new(|config| {
+        config.linger = ms(50);
+        config.batch_size = 200;
+    });
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    let long = "x".repeat(60);
+    let a = story.send("orders/0", &long);
+    let b = story.send_after(ms(1), "orders/0", &long);
+    let c = story.send_after(ms(1), "orders/0", &long);
+    story.run_until_idle();
+    story.expect_delivered([a, b, c]);
+    story.expect_log("orders/0", &[&long, &long, &long]);
+    super::check("batch_full", &story);
+}
+
+/// A flush ends the lingering of what was accepted before it, and ends itself with the acks.
+#[test]
+fn a_flush_does_not_wait_for_linger() {
+    let mut story = Story::new(|config| config.linger = ms(500));
+    story.cluster("orders/0 -> b1, orders/1 -> b2");
+    story.ready();
+    let a = story.send("orders/0", "a");
+    let b = story.send("orders/1", "b");
+    story.wait(ms(5));
+    story.flush();
+    let after = story.send_after(ms(1), "orders/0", "after");
+    story.run_until_idle();
+    story.expect_delivered([a, b, after]);
+    super::check("flush_under_linger", &story);
+}

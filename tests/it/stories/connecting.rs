@@ -1,0 +1,49 @@
+//! From nothing to the first ack, and topics that are not there.
+
+use core::time::Duration;
+use titorelli::SendError;
+use titorelli_sim::{RecordState, Story, ms};
+
+/// The whole way: bootstrap, versions, metadata, the leader, the record, the ack.
+#[test]
+fn the_first_record_connects_learns_and_arrives() {
+    let mut story = Story::new(|_| {});
+    story.cluster("orders/0 -> b2");
+    let first = story.send("orders/0", "first");
+    story.run_until_idle();
+    story.expect_delivered([first]);
+    story.expect_log("orders/0", &["first"]);
+    super::check("connect", &story);
+}
+
+/// A topic that nobody creates: the call waits, asks again with growing pauses, and is refused at
+/// `max_block`; nothing is accepted, so nothing is lost.
+#[test]
+fn an_unknown_topic_is_refused_after_max_block() {
+    let mut story = Story::new(|config| config.max_block = Duration::from_secs(2));
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    let lost = story.send("payments/0", "lost");
+    story.run_until_idle();
+    let state = story.state(lost);
+    assert!(
+        matches!(state, RecordState::Rejected(SendError::TopicUnknown { .. })),
+        "{state:?}"
+    );
+    super::check("unknown_topic", &story);
+}
+
+/// The same call, and the topic appears meanwhile: the waiter is resumed and its record arrives.
+#[test]
+fn a_topic_that_appears_in_time_takes_its_waiter() {
+    let mut story = Story::new(|_| {});
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    let late = story.send("payments/0", "late");
+    story.wait(ms(150));
+    story.control("payments is created", |cluster| cluster.create_topic("payments", 1));
+    story.run_until_idle();
+    story.expect_delivered([late]);
+    story.expect_log("payments/0", &["late"]);
+    super::check("topic_appears", &story);
+}
