@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(Instant::ZERO + Duration::MAX, Instant::FAR);
         assert_eq!(Instant::FAR + Duration::from_secs(1), Instant::FAR);
         assert_eq!((Instant::ZERO + Duration::from_nanos(1)).as_micros(), 1);
-        assert_eq!((Instant::ZERO + Duration::from_nanos(1_000)).as_micros(), 1);
+        assert_eq!((Instant::ZERO + Duration::from_micros(1)).as_micros(), 1);
     }
 
     #[test]

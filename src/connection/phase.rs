@@ -106,7 +106,8 @@ mod tests {
                 PhaseEvent::SetupTimedOut,
             ] {
                 let step = step(phase, event);
-                writeln!(table, "{phase:<11?} × {event:<15?} → {step:?}").expect("a String grows");
+                let (phase, event) = (format!("{phase:?}"), format!("{event:?}"));
+                writeln!(table, "{phase:<11} × {event:<15} → {step:?}").expect("a String grows");
             }
         }
         crate::test_support::check_table("phase_transitions", &table);

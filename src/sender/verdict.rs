@@ -112,7 +112,7 @@ mod tests {
                 Verdict::Retry { refresh, trace } => ("retry", words(refresh), possible(trace)),
                 Verdict::Fail(trace) => ("fail", "", possible(trace)),
             };
-            let line = format!("{code:<50} {action:<6} {trace:<16} {refresh}");
+            let line = format!("{:<45} {action:<6} {trace:<16} {refresh}", code.to_string());
             writeln!(table, "{}", line.trim_end()).expect("a String grows");
         }
         crate::test_support::check_table("verdict_by_error_code", &table);

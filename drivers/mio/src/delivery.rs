@@ -373,7 +373,8 @@ mod tests {
         );
         let due = batch.settle(acked(0, 2, 7));
         assert_eq!(due.len(), 1);
-        due.into_iter()
-            .for_each(|(callback, result)| callback(result));
+        for (callback, result) in due {
+            callback(result);
+        }
     }
 }
