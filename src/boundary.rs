@@ -27,7 +27,8 @@ pub struct WaiterId(pub u64);
 pub struct FlushId(pub u64);
 
 /// A batch. `slot` is dense and reused, so that a driver keeps its own state per batch in a plain
-/// array; `generation` tells the users of one slot apart.
+/// array; `generation` tells the users of one slot apart. A slot is used again only after the
+/// [`Output::Delivered`] of its batch was fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BatchId {
     /// Index into an array: less than the greatest number of batches ever alive at one time.

@@ -336,7 +336,8 @@ impl Accumulator {
         }
     }
 
-    /// Forgets a batch and gives its memory back. Its tickets are completed by the caller.
+    /// Forgets a batch and gives its memory back. Its tickets are completed by the caller, who
+    /// then vacates the slot.
     pub(crate) fn finish(&mut self, slot: BatchSlot) -> Batch {
         let partition = self.batch(slot).partition;
         if self.open_slot(partition) == Some(slot) {
@@ -346,7 +347,6 @@ impl Accumulator {
         let entry = &mut self.entries[slot.index()];
         let mut batch = entry.batch.take().expect("the slot is taken");
         entry.generation = entry.generation.wrapping_add(1);
-        self.vacant.push(slot);
         self.memory.release(batch.held_bytes);
         match core::mem::replace(&mut batch.content, Content::Away) {
             Content::Raw(body) => self.memory.recycle(body),
@@ -359,6 +359,15 @@ impl Accumulator {
             Content::Open | Content::Away => {}
         }
         batch
+    }
+
+    /// The slot of a finished batch may be used again.
+    pub(crate) fn vacate(&mut self, slot: BatchSlot) {
+        assert!(
+            self.entries[slot.index()].batch.is_none(),
+            "only a finished batch leaves its slot"
+        );
+        self.vacant.push(slot);
     }
 
     /// Checks what must always hold (invariant S8); O(batches).

@@ -292,11 +292,25 @@ impl Sender {
     pub(crate) fn pop_output(&mut self) -> Option<Output> {
         loop {
             let output = self.outputs.pop_front()?;
-            if let Output::Transmit { conn, bytes } = &output {
-                let Some(connection) = self.connections.get_mut(conn) else {
-                    continue;
-                };
-                connection.progress.on_handed(bytes.len());
+            match &output {
+                Output::Transmit { conn, bytes } => {
+                    let Some(connection) = self.connections.get_mut(conn) else {
+                        continue;
+                    };
+                    connection.progress.on_handed(bytes.len());
+                }
+                // Not before: the driver still holds the old batch's state in this slot.
+                Output::Delivered(delivery) => {
+                    self.accumulator.vacate(BatchSlot(delivery.batch.slot));
+                }
+                Output::Connect { .. }
+                | Output::Disconnect(_)
+                | Output::Seal(_)
+                | Output::Admitted(_)
+                | Output::Refused(..)
+                | Output::Flushed(_)
+                | Output::Closed
+                | Output::Trace(_) => {}
             }
             return Some(output);
         }
