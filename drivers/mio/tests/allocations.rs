@@ -34,9 +34,9 @@ fn sending_allocates_per_batch_and_not_per_record() {
             .iter()
             .all(|receipt| receipt.poll_now().is_some_and(|r| r.is_ok()))
     );
-    // A batch needs its state, its buffer when none rests, and now and then room in a table; a
-    // wait for memory needs a place to wait. Nothing else.
-    let allowed = 4 * batches;
+    // A batch needs its state and, when no buffer rests, one that doubles from 1 KiB to 16 KiB;
+    // now and then a table grows, and a wait for memory needs a place to wait. Nothing else.
+    let allowed = 8 * batches;
     assert!(
         batches < RECORDS / 50,
         "{batches} batches: the records did not batch"

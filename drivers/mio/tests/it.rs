@@ -249,9 +249,9 @@ fn a_full_buffer_blocks_and_lets_go() {
             })
         })
         .collect();
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().expect("no panic"));
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
     producer.flush(PATIENCE).expect("flushed");
     assert_eq!(done.load(Ordering::Relaxed), 2_000);
     assert_eq!(producer.stats().buffered_bytes, 0);
