@@ -1,4 +1,6 @@
 //! All integration tests of the core, in one binary.
 
 mod snapshots;
+#[cfg(test)]
+mod stories;
 mod wire;

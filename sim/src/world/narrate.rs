@@ -63,14 +63,54 @@ impl World {
             Outcome::NotPersisted(error) => format!("not persisted: {}", error.cause),
             Outcome::MaybePersisted(error) => format!("maybe persisted: {}", error.cause),
         };
-        self.note(
-            "app",
-            format_args!("{topic}/{partition} {values} {outcome}"),
-        );
+        let place = format!("{topic}/{partition} {values}");
+        self.note("app", format_args!("{place:<31} {outcome}"));
     }
 
     pub(super) fn narrate_trace(&mut self, event: &TraceEvent) {
-        self.note("core", event);
+        let text = match event {
+            TraceEvent::Ready {
+                conn,
+                produce_version,
+                metadata_version,
+                ..
+            } => {
+                let broker = self.name_of(*conn);
+                format!(
+                    "ready with {broker}: Produce v{produce_version}, Metadata v{metadata_version}"
+                )
+            }
+            TraceEvent::ConnectionLost {
+                conn,
+                cause,
+                retry_at,
+                ..
+            } => {
+                let broker = self.name_of(*conn);
+                format!("lost {broker} until {retry_at}: {cause}")
+            }
+            TraceEvent::Retry {
+                topic,
+                partition,
+                cause,
+                not_before,
+                ..
+            } => {
+                format!("retry {topic}/{partition} at {not_before}: {cause}")
+            }
+            TraceEvent::LeaderChanged {
+                topic,
+                partition,
+                leader,
+                epoch,
+            } => match leader {
+                Some(broker) => format!("{topic}/{partition} is led by b{broker} (epoch {epoch})"),
+                None => format!("{topic}/{partition} has no leader"),
+            },
+            TraceEvent::Throttled { node, until } => format!("b{node} throttles until {until}"),
+            other => other.to_string(),
+        };
+        self.note("core", text);
     }
 
     /// Reads the requests in what the core hands out, with the cluster's own decoder.
@@ -111,10 +151,9 @@ impl World {
             ),
             Request::ApiVersions(_) | Request::InitProducerId(_) => String::new(),
         };
-        let request = format!("{} #{}", api.name(), header.correlation_id);
-        format!("{request} -> {:<6} {details}", self.name_of(conn))
-            .trim_end()
-            .to_owned()
+        let broker = self.name_of(conn);
+        let request = format!("{} #{} -> {broker}", api.name(), header.correlation_id);
+        format!("{request:<31} {details}").trim_end().to_owned()
     }
 
     /// `orders/0 n 2, orders/1 n 1`, with the sequence number of an idempotent batch.
@@ -155,7 +194,7 @@ impl World {
                 let silent = if *is_answered { "" } else { " (no answer)" };
                 let details = batches.iter().map(describe_batch).collect::<Vec<String>>();
                 let request = format!("{} #{correlation_id}", api.name());
-                let text = format!("{request:<16} {}{silent}", details.join(", "));
+                let text = format!("{request:<31} {}{silent}", details.join(", "));
                 self.note(broker, text.trim_end());
             }
             ClusterEvent::Closed { broker, reason, .. } => {

@@ -18,12 +18,13 @@ fn a_lingering_batch_collects_and_then_leaves() {
     super::check("linger", &story);
 }
 
-/// A full batch does not linger; what did not fit opens the next one, which does.
+/// A batch is full when it could not take another record like the last one; then it does not
+/// linger. The record after it opens the next batch, which does.
 #[test]
 fn a_full_batch_leaves_at_once() {
     let mut story = Story::new(|config| {
         config.linger = ms(50);
-        config.batch_size = 200;
+        config.batch_size = 300;
     });
     story.cluster("orders/0 -> b1");
     story.ready();
@@ -31,9 +32,10 @@ fn a_full_batch_leaves_at_once() {
     let a = story.send("orders/0", &long);
     let b = story.send_after(ms(1), "orders/0", &long);
     let c = story.send_after(ms(1), "orders/0", &long);
+    let d = story.send_after(ms(1), "orders/0", &long);
     story.run_until_idle();
-    story.expect_delivered([a, b, c]);
-    story.expect_log("orders/0", &[&long, &long, &long]);
+    story.expect_delivered([a, b, c, d]);
+    story.expect_log("orders/0", &[&long, &long, &long, &long]);
     super::check("batch_full", &story);
 }
 

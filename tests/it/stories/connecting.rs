@@ -41,7 +41,9 @@ fn a_topic_that_appears_in_time_takes_its_waiter() {
     story.ready();
     let late = story.send("payments/0", "late");
     story.wait(ms(150));
-    story.control("payments is created", |cluster| cluster.create_topic("payments", 1));
+    story.control("payments is created", |cluster| {
+        cluster.create_topic("payments", 1);
+    });
     story.run_until_idle();
     story.expect_delivered([late]);
     story.expect_log("payments/0", &["late"]);

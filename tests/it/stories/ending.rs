@@ -20,7 +20,10 @@ fn close_waits_for_the_acks() {
 /// Every broker is down: `close` gives up in time, and says that the record was never written.
 #[test]
 fn close_with_a_dead_cluster_ends_in_time() {
-    let mut story = Story::new(|config| config.retries = 10);
+    let mut story = Story::new(|config| {
+        config.retries = 10;
+        config.reconnect_backoff = ms(400);
+    });
     story.cluster("orders/0 -> b1");
     story.ready();
     for broker in ["b1", "b2", "b3"] {
@@ -28,7 +31,7 @@ fn close_with_a_dead_cluster_ends_in_time() {
     }
     story.wait(ms(5));
     let a = story.send("orders/0", "a");
-    story.close(ms(700));
+    story.close(ms(300));
     story.run_until_idle();
     let state = story.state(a);
     assert!(

@@ -100,5 +100,6 @@ fn a_silent_broker_is_given_up() {
     let a = story.send("orders/0", "a");
     story.run_until_idle();
     story.expect_delivered([a]);
+    story.expect_log("orders/0", &["a", "a"]);
     super::check("silent_broker", &story);
 }
