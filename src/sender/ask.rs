@@ -60,7 +60,8 @@ impl Sender {
             .brokers
             .iter()
             .enumerate()
-            .filter(|(_, broker)| broker.is_current && broker.conn.is_none());
+            .filter(|(_, broker)| broker.is_current && broker.conn.is_none())
+            .filter(|(_, broker)| !broker.is_bootstrap() || !self.is_known(broker));
         // Bootstrap servers come last as long as a broker of the cluster never failed.
         let rank = |(_, broker): &(usize, &Broker)| {
             (
@@ -73,6 +74,15 @@ impl Sender {
             Some((index, _)) => Oracle::Connect(BrokerSlot::at(index)),
             None => Oracle::Wait,
         }
+    }
+
+    /// Whether a bootstrap server is a broker of the cluster by now, with a backoff of its own.
+    fn is_known(&self, bootstrap: &Broker) -> bool {
+        let mut brokers = self
+            .brokers
+            .iter()
+            .filter(|b| !b.is_bootstrap() && b.is_current);
+        brokers.any(|broker| broker.host == bootstrap.host && broker.port == bootstrap.port)
     }
 
     fn send_metadata_request(&mut self, conn: ConnId) {
@@ -130,9 +140,17 @@ impl Sender {
         self.throttle(slot, answer.throttle_time_ms);
     }
 
+    /// A partition is led by somebody else, or by nobody. A leader of a newer epoch is worth an
+    /// attempt at once: the backoff was for the old one (KAFKA-15415, invariant L8).
     fn on_new_leader(&mut self, partition: PartitionSlot) {
         self.unmark(partition);
-        self.lanes[partition.index()].on_new_leader();
+        let told = self.metadata.partition(partition);
+        let lane = &mut self.lanes[partition.index()];
+        if lane.on_new_leader(told.leader.map(|_| told.leader_epoch)) {
+            for slot in &lane.queue {
+                self.accumulator.batch_mut(*slot).history.not_before = self.now;
+            }
+        }
         self.mark_ready(partition);
         self.trace(|sender| {
             let told = sender.metadata.partition(partition);

@@ -23,6 +23,8 @@ pub(crate) struct Lane {
     is_retrying: bool,
     /// Whether the present leader has acknowledged a batch.
     is_proven: bool,
+    /// The newest epoch of a leader so far.
+    leader_epoch: i32,
     /// The ring this lane is in.
     pub(crate) ring: Option<BrokerSlot>,
 }
@@ -77,8 +79,12 @@ impl Lane {
         self.is_proven = true;
     }
 
-    pub(crate) fn on_new_leader(&mut self) {
+    /// Another leader, of this epoch, or none. Whether it is newer than all before it.
+    pub(crate) fn on_new_leader(&mut self, epoch: Option<i32>) -> bool {
         self.is_proven = false;
+        let is_newer = epoch.is_some_and(|epoch| epoch > self.leader_epoch);
+        self.leader_epoch = epoch.unwrap_or(-1).max(self.leader_epoch);
+        is_newer
     }
 
     pub(crate) fn in_flight(&self) -> usize {
@@ -118,8 +124,10 @@ mod tests {
         }
         assert!(!lane.may_send(HERE, false, RULES), "five are under way");
         lane.on_returned();
-        lane.on_new_leader();
+        assert!(lane.on_new_leader(Some(7)));
         assert!(!lane.may_send(HERE, false, RULES));
+        assert!(!lane.on_new_leader(None) && !lane.on_new_leader(Some(7)));
+        assert!(lane.on_new_leader(Some(8)));
     }
 
     #[test]
