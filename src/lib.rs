@@ -3,6 +3,38 @@
 //! [`ProducerCore`] takes time and network events and gives bytes to send and completions. It has
 //! no clock, socket, thread, lock or global: the same configuration, seed and inputs give the same
 //! outputs, byte for byte.
+//!
+//! # Driving it
+//!
+//! Carry out the outputs, tell the facts, and call `handle_timeout` no later than `poll_timeout`
+//! says. There is no further rule.
+//!
+//! ```
+//! use titorelli::{Config, Instant, Output, ProducerCore, Reason, Record, SendError};
+//!
+//! let now = Instant::ZERO;
+//! let mut core = ProducerCore::new(Config::default(), [7; 32], now).expect("the defaults work");
+//!
+//! // Nothing is known of the topic yet: the call becomes a waiter, and there is work.
+//! let sent = core.send(now, &Record::to("orders").value(b"one"));
+//! assert!(matches!(sent, Err(SendError::WouldBlock(_))));
+//! assert_eq!(core.poll_timeout().map(|deadline| deadline.at), Some(now));
+//!
+//! // The core acts when it is told that it is time, and says what it wants done.
+//! core.handle_timeout(now);
+//! let Some(Output::Connect { host, port, .. }) = core.poll_output() else {
+//!     panic!("somebody has to be asked");
+//! };
+//! assert_eq!((&*host, port), ("localhost", 9092));
+//!
+//! // From here on it waits for the driver: next comes the end of its patience.
+//! let deadline = core.poll_timeout().expect("a connection is being set up");
+//! assert_eq!(deadline.reason, Reason::ConnectionSetup);
+//! ```
+//!
+//! # The house
+//!
+//! The README has a whole driver of fifty lines; `DESIGN.md` is the map.
 
 mod accumulator;
 mod backoff;
@@ -39,3 +71,8 @@ pub use stats::Stats;
 pub use time::Instant;
 pub use trace::TraceEvent;
 pub use wire::{Codec, ErrorCode};
+
+/// The README's programs are compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
