@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tally::Tally;
 use template::{Template, header};
-use titorelli_mio::{Config, Producer, SendError};
+use titorelli_mio::{BuildError, Config, Producer, SendError};
 
 /// How often completed records are counted, and Ctrl-C is noticed, while nothing arrives.
 const IDLE: Duration = Duration::from_millis(100);
@@ -112,7 +112,7 @@ struct Session {
 }
 
 impl Session {
-    fn new(config: Config, progress: ProgressBar) -> Result<Self, titorelli_mio::BuildError> {
+    fn new(config: Config, progress: ProgressBar) -> Result<Self, BuildError> {
         let producer = Producer::new(config)?;
         Ok(Self {
             producer,
