@@ -54,7 +54,6 @@ mod stats;
 mod test_support;
 mod time;
 mod trace;
-mod waiting;
 pub mod wire;
 
 pub use accumulator::partitioner::murmur2;

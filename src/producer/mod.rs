@@ -2,25 +2,20 @@
 //!
 //! Owns: the waiting calls, the flushes, the state of `close`. Never: protocol detail.
 
+mod offer;
+mod turns;
+mod waiting;
+
 use crate::boundary::{Deadline, FlushId, Input, Output, PartitionInfo, Reason, Ticket, WaiterId};
 use crate::config::Config;
-use crate::error::{ConfigError, SendError, UnknownCause};
+use crate::error::{ConfigError, SendError};
 use crate::record::Record;
 use crate::report::Report;
 use crate::sender::Sender;
-use crate::slot::{PartitionSlot, TopicSlot};
 use crate::stats::Stats;
 use crate::time::Instant;
-use crate::waiting::{Waiter, Waiters, Want};
-use crate::wire::ErrorCode;
-use crate::wire::record;
-use crate::wire::record_batch::HEADER_BYTES;
-use core::time::Duration;
 use std::collections::VecDeque;
-use std::sync::Arc;
-
-/// The greatest length of a topic's name (Java `Topic.MAX_NAME_LENGTH`).
-const TOPIC_NAME_BYTES_MAX: usize = 249;
+use waiting::{Waiter, Waiters, Want};
 
 /// A Kafka producer as a pure state machine.
 ///
@@ -355,240 +350,6 @@ impl ProducerCore {
         match self.lifecycle {
             Lifecycle::Open => Ok(()),
             Lifecycle::Closing { .. } | Lifecycle::Closed => Err(SendError::Closed),
-        }
-    }
-
-    /// The one way in for records.
-    #[inline]
-    fn offer(
-        &mut self,
-        now: Instant,
-        record: &Record<'_>,
-        patience: Patience,
-    ) -> Result<Ticket, SendError> {
-        let now = self.tick(now);
-        self.refuse_if_closed()?;
-        let body_bytes = record::encoded_bytes_max(record.key, record.value, record.headers);
-        self.check_size(body_bytes)?;
-        let timestamp_ms = self.timestamp_ms(now, record)?;
-        let topic = match self.sender.metadata.find(record.topic) {
-            Some(topic) => topic,
-            None => self.intern(record.topic)?,
-        };
-        let partition = match self.choose_partition(topic, record) {
-            Ok(partition) => partition,
-            Err(want) => return Err(self.wait(now, patience, want)),
-        };
-        let in_turn = !self.waiters.presses() || matches!(patience, Patience::Turn(..));
-        let accumulator = &mut self.sender.accumulator;
-        let appended =
-            accumulator.append(now, partition, record, timestamp_ms, body_bytes, in_turn);
-        let has_opened = appended.is_ok_and(|ticket| ticket.index == 0);
-        if has_opened || accumulator.has_just_closed() {
-            self.sender.on_appended(partition);
-            self.has_news = true;
-        }
-        match appended {
-            Ok(ticket) => {
-                self.sender.stats.records_accepted += 1;
-                Ok(ticket)
-            }
-            Err(exhausted) => Err(self.wait(now, patience, Want::Memory(exhausted.needed_bytes))),
-        }
-    }
-
-    #[inline]
-    fn check_size(&self, body_bytes: usize) -> Result<(), SendError> {
-        let config = &self.sender.config;
-        let record_bytes = body_bytes.saturating_add(HEADER_BYTES);
-        let (limit_bytes, limit_key) = if record_bytes > config.max_request_size {
-            (config.max_request_size, "max_request_size")
-        } else if body_bytes > config.buffer_memory {
-            (config.buffer_memory, "buffer_memory")
-        } else {
-            return Ok(());
-        };
-        Err(SendError::TooLarge {
-            record_bytes,
-            limit_bytes,
-            limit_key,
-        })
-    }
-
-    #[inline]
-    fn timestamp_ms(&self, now: Instant, record: &Record<'_>) -> Result<i64, SendError> {
-        match record.timestamp_ms {
-            Some(0..) => Ok(record.timestamp_ms.unwrap_or_default()),
-            Some(_) => Err(SendError::InvalidRecord("the timestamp is negative")),
-            None => {
-                let (then, unix_time_ms) = self.wall_clock;
-                let passed_ms = now.as_micros().saturating_sub(then.as_micros()) / 1_000;
-                let passed_ms = i64::try_from(passed_ms).unwrap_or(i64::MAX);
-                Ok(unix_time_ms.saturating_add(passed_ms).max(0))
-            }
-        }
-    }
-
-    /// The record's partition, or what has to be known first.
-    #[inline]
-    fn choose_partition(
-        &mut self,
-        topic: TopicSlot,
-        record: &Record<'_>,
-    ) -> Result<PartitionSlot, Want> {
-        let metadata = &mut self.sender.metadata;
-        let partitions = &metadata.topic(topic).partitions;
-        if partitions.is_empty() {
-            return Err(Want::Topic(topic));
-        }
-        if let Some(partition) = record.partition {
-            let index = usize::try_from(partition).unwrap_or(usize::MAX);
-            return partitions
-                .get(index)
-                .copied()
-                .ok_or(Want::Partition(topic, partition));
-        }
-        if let Some(key) = record.key {
-            return Ok(metadata.partition_for_key(topic, key));
-        }
-        // Without a key the partition is random, and kept until its batch has left: batches fill
-        // (KIP-480).
-        match metadata.sticky(topic) {
-            Some(partition) if self.sender.accumulator.has_open(partition) => Ok(partition),
-            Some(_) | None => Ok(metadata.draw_sticky(topic, &mut self.sender.rng)),
-        }
-    }
-
-    /// The topic of this name, if it can be one (Java `Topic.validate`).
-    #[cold]
-    fn intern(&mut self, name: &str) -> Result<TopicSlot, SendError> {
-        let is_legal =
-            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if name.is_empty() || name.len() > TOPIC_NAME_BYTES_MAX || name == "." || name == ".." {
-            return Err(SendError::InvalidRecord(
-                "the topic's name has 1 to 249 characters",
-            ));
-        }
-        if !name.bytes().all(is_legal) {
-            let reason = "a topic's name consists of ASCII letters, digits, '.', '_' and '-'";
-            return Err(SendError::InvalidRecord(reason));
-        }
-        Ok(self.sender.metadata.intern(name))
-    }
-
-    /// A call has to wait, if it has the patience.
-    #[cold]
-    #[inline(never)]
-    fn wait(&mut self, now: Instant, patience: Patience, want: Want) -> SendError {
-        if let Want::Partition(_, ..0) = want {
-            return SendError::InvalidRecord("the partition is negative");
-        }
-        match want {
-            Want::Topic(topic) | Want::Partition(topic, _) => self.sender.refresh.want(topic),
-            // What is open leaves now, or its memory would come back only by lingering.
-            Want::Memory(_) => self.sender.press(),
-            Want::Turn(_) => unreachable!("a turn is not wanted"),
-        }
-        self.has_news = true;
-        match patience {
-            Patience::None => self.refusal(want, Duration::ZERO),
-            Patience::Wait => {
-                let deadline = now + self.sender.config.max_block;
-                SendError::WouldBlock(self.waiters.add(now, deadline, want))
-            }
-            Patience::Turn(id, known) if known.deadline > now => {
-                self.waiters.insert(id, Waiter { want, ..known });
-                SendError::WouldBlock(id)
-            }
-            Patience::Turn(_, known) => self.refusal(want, now.since(known.since)),
-        }
-    }
-
-    /// The error for what was wanted and did not come.
-    fn refusal(&self, want: Want, waited: Duration) -> SendError {
-        let memory = self.sender.accumulator.memory();
-        let name = |topic: TopicSlot| Arc::clone(&self.sender.metadata.topic(topic).name);
-        match want {
-            Want::Memory(needed_bytes) => SendError::BufferFull {
-                needed_bytes,
-                used_bytes: memory.used_bytes(),
-                limit_bytes: memory.limit_bytes(),
-                waited,
-            },
-            Want::Topic(topic) => SendError::TopicUnknown {
-                topic: name(topic),
-                waited,
-                cause: match (
-                    self.sender.metadata.topic(topic).error,
-                    self.sender.failures(),
-                ) {
-                    (Some(code), _) => UnknownCause::Broker(code),
-                    (None, Some(failures)) => UnknownCause::NoBroker(failures),
-                    (None, None) => UnknownCause::Pending,
-                },
-            },
-            Want::Partition(topic, partition) => SendError::PartitionUnknown {
-                topic: name(topic),
-                partition,
-                partition_count: self.sender.metadata.topic(topic).partitions.len(),
-                waited,
-            },
-            Want::Turn(_) => unreachable!("a turn is not wanted"),
-        }
-    }
-
-    /// A metadata answer came: whom does it help?
-    fn on_metadata(&mut self, now: Instant) {
-        let mut is_satisfied = !self.sender.has_leaderless();
-        for (id, waiter) in self.waiters.for_metadata() {
-            let (Want::Topic(slot) | Want::Partition(slot, _)) = waiter.want else {
-                continue;
-            };
-            let topic = self.sender.metadata.topic(slot);
-            let is_refused = matches!(
-                topic.error,
-                Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION)
-            );
-            let count = topic.partitions.len();
-            let is_known = match waiter.want {
-                Want::Partition(_, partition) => {
-                    usize::try_from(partition).is_ok_and(|index| index < count)
-                }
-                Want::Topic(_) | Want::Memory(_) | Want::Turn(_) => count > 0,
-            };
-            let memory = self.sender.accumulator.memory_mut();
-            if is_known {
-                self.waiters.admit(id, memory);
-                self.sender.outputs.push_back(Output::Admitted(id));
-            } else if is_refused {
-                let code = topic.error.expect("looked at");
-                let error = SendError::TopicRefused {
-                    topic: Arc::clone(&topic.name),
-                    code,
-                };
-                self.waiters.remove(id, memory);
-                self.sender.outputs.push_back(Output::Refused(id, error));
-            } else {
-                is_satisfied = false;
-                self.sender.refresh.want(slot);
-            }
-        }
-        if self.sender.has_leaderless() {
-            self.sender.refresh.want_all();
-        }
-        let Sender { refresh, rng, .. } = &mut self.sender;
-        refresh.on_answered(now, is_satisfied, rng);
-    }
-
-    fn expire_waiters(&mut self, now: Instant) {
-        let memory = self.sender.accumulator.memory_mut();
-        let mut expired = Vec::new();
-        while let Some(waiter) = self.waiters.expire_next(now, memory) {
-            expired.push(waiter);
-        }
-        for (id, waiter) in expired {
-            let error = self.refusal(waiter.want, now.since(waiter.since));
-            self.sender.outputs.push_back(Output::Refused(id, error));
         }
     }
 

@@ -1,0 +1,134 @@
+//! The way in: a record is checked, given a partition, and encoded.
+
+use super::waiting::Want;
+use super::{Patience, ProducerCore};
+use crate::boundary::Ticket;
+use crate::error::SendError;
+use crate::record::Record;
+use crate::slot::{PartitionSlot, TopicSlot};
+use crate::time::Instant;
+use crate::wire::record;
+use crate::wire::record_batch::HEADER_BYTES;
+
+/// The greatest length of a topic's name (Java `Topic.MAX_NAME_LENGTH`).
+const TOPIC_NAME_BYTES_MAX: usize = 249;
+
+impl ProducerCore {
+    /// The one way in for records.
+    #[inline]
+    pub(super) fn offer(
+        &mut self,
+        now: Instant,
+        record: &Record<'_>,
+        patience: Patience,
+    ) -> Result<Ticket, SendError> {
+        let now = self.tick(now);
+        self.refuse_if_closed()?;
+        let body_bytes = record::encoded_bytes_max(record.key, record.value, record.headers);
+        self.check_size(body_bytes)?;
+        let timestamp_ms = self.timestamp_ms(now, record)?;
+        let topic = match self.sender.metadata.find(record.topic) {
+            Some(topic) => topic,
+            None => self.intern(record.topic)?,
+        };
+        let partition = match self.choose_partition(topic, record) {
+            Ok(partition) => partition,
+            Err(want) => return Err(self.wait(now, patience, want)),
+        };
+        let in_turn = !self.waiters.presses() || matches!(patience, Patience::Turn(..));
+        let accumulator = &mut self.sender.accumulator;
+        let appended =
+            accumulator.append(now, partition, record, timestamp_ms, body_bytes, in_turn);
+        let has_opened = appended.is_ok_and(|ticket| ticket.index == 0);
+        if has_opened || accumulator.has_just_closed() {
+            self.sender.on_appended(partition);
+            self.has_news = true;
+        }
+        match appended {
+            Ok(ticket) => {
+                self.sender.stats.records_accepted += 1;
+                Ok(ticket)
+            }
+            Err(exhausted) => Err(self.wait(now, patience, Want::Memory(exhausted.needed_bytes))),
+        }
+    }
+
+    #[inline]
+    fn check_size(&self, body_bytes: usize) -> Result<(), SendError> {
+        let config = &self.sender.config;
+        let record_bytes = body_bytes.saturating_add(HEADER_BYTES);
+        let (limit_bytes, limit_key) = if record_bytes > config.max_request_size {
+            (config.max_request_size, "max_request_size")
+        } else if body_bytes > config.buffer_memory {
+            (config.buffer_memory, "buffer_memory")
+        } else {
+            return Ok(());
+        };
+        Err(SendError::TooLarge {
+            record_bytes,
+            limit_bytes,
+            limit_key,
+        })
+    }
+
+    #[inline]
+    fn timestamp_ms(&self, now: Instant, record: &Record<'_>) -> Result<i64, SendError> {
+        match record.timestamp_ms {
+            Some(0..) => Ok(record.timestamp_ms.unwrap_or_default()),
+            Some(_) => Err(SendError::InvalidRecord("the timestamp is negative")),
+            None => {
+                let (then, unix_time_ms) = self.wall_clock;
+                let passed_ms = now.as_micros().saturating_sub(then.as_micros()) / 1_000;
+                let passed_ms = i64::try_from(passed_ms).unwrap_or(i64::MAX);
+                Ok(unix_time_ms.saturating_add(passed_ms).max(0))
+            }
+        }
+    }
+
+    /// The record's partition, or what has to be known first.
+    #[inline]
+    fn choose_partition(
+        &mut self,
+        topic: TopicSlot,
+        record: &Record<'_>,
+    ) -> Result<PartitionSlot, Want> {
+        let metadata = &mut self.sender.metadata;
+        let partitions = &metadata.topic(topic).partitions;
+        if partitions.is_empty() {
+            return Err(Want::Topic(topic));
+        }
+        if let Some(partition) = record.partition {
+            let index = usize::try_from(partition).unwrap_or(usize::MAX);
+            return partitions
+                .get(index)
+                .copied()
+                .ok_or(Want::Partition(topic, partition));
+        }
+        if let Some(key) = record.key {
+            return Ok(metadata.partition_for_key(topic, key));
+        }
+        // Without a key the partition is random, and kept until its batch has left: batches fill
+        // (KIP-480).
+        match metadata.sticky(topic) {
+            Some(partition) if self.sender.accumulator.has_open(partition) => Ok(partition),
+            Some(_) | None => Ok(metadata.draw_sticky(topic, &mut self.sender.rng)),
+        }
+    }
+
+    /// The topic of this name, if it can be one (Java `Topic.validate`).
+    #[cold]
+    pub(super) fn intern(&mut self, name: &str) -> Result<TopicSlot, SendError> {
+        let is_legal =
+            |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if name.is_empty() || name.len() > TOPIC_NAME_BYTES_MAX || name == "." || name == ".." {
+            return Err(SendError::InvalidRecord(
+                "the topic's name has 1 to 249 characters",
+            ));
+        }
+        if !name.bytes().all(is_legal) {
+            let reason = "a topic's name consists of ASCII letters, digits, '.', '_' and '-'";
+            return Err(SendError::InvalidRecord(reason));
+        }
+        Ok(self.sender.metadata.intern(name))
+    }
+}
