@@ -8,6 +8,7 @@ use crate::effects::Effects;
 use crate::resolve;
 use crate::shared::Shared;
 use crate::socket::{self, Attempt, Socket};
+use mio::event::Event;
 use mio::{Events, Poll, Token};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -85,7 +86,7 @@ impl Io {
             self.shared.lock().sleeps_until = None;
             for event in &events {
                 if event.token() != WAKER {
-                    self.on_event(ConnId(event.token().0 as u64), event.is_writable());
+                    self.on_event(event);
                 }
             }
             self.check_attempts();
@@ -199,17 +200,21 @@ impl Io {
         }
     }
 
-    fn on_event(&mut self, conn: ConnId, is_writable: bool) {
+    fn on_event(&mut self, event: &Event) {
+        let conn = ConnId(event.token().0 as u64);
         self.check_attempt(conn);
-        if is_writable && let Some(socket) = self.sockets.get_mut(&conn) {
+        if event.is_writable()
+            && let Some(socket) = self.sockets.get_mut(&conn)
+        {
             socket.on_writable();
             self.write(conn);
         }
-        self.read(conn);
+        self.read(conn, event.is_read_closed() || event.is_error());
     }
 
-    /// Hands over what arrived. A short read has emptied the socket: the next byte is an event.
-    fn read(&mut self, conn: ConnId) {
+    /// Hands over what arrived. A short read has emptied the socket, and the next byte is an event
+    /// of its own; but the end of the stream may already have been in this one.
+    fn read(&mut self, conn: ConnId, is_ending: bool) {
         let mut buffer = std::mem::take(&mut self.buffer);
         while let Some(socket) = self.sockets.get_mut(&conn) {
             match socket.read(&mut buffer) {
@@ -222,7 +227,7 @@ impl Io {
                         .core
                         .handle_input(now, Input::Received(conn, &buffer[..bytes]));
                     drop(state);
-                    if bytes < buffer.len() {
+                    if bytes < buffer.len() && !is_ending {
                         break;
                     }
                 }

@@ -1,6 +1,7 @@
 //! The driver over real sockets, against the embedded cluster on loopback.
 
 use std::future::Future;
+use std::io::{Read, Write};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -297,6 +298,33 @@ fn a_name_that_does_not_resolve_is_said_so() {
     let error = producer.partitions_for("t").expect_err("no such host");
     assert!(
         error.to_string().contains("no-such-host.invalid"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_connection_that_ends_with_its_last_bytes_is_noticed_at_once() {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("accepted");
+            let mut request = [0; 8];
+            stream.read_exact(&mut request).expect("a request");
+            // Bytes and the end of the stream in one event.
+            stream.write_all(&[0, 0]).expect("written");
+        }
+    });
+    let mut config = Config::default();
+    config.bootstrap_servers = vec![address.to_string()];
+    config.max_block = Duration::from_secs(2);
+    let producer = Producer::new(config).expect("valid");
+    let error = producer
+        .partitions_for("t")
+        .expect_err("no broker")
+        .to_string();
+    assert!(
+        error.contains("closed by the broker") || error.contains("reset"),
         "{error}"
     );
 }
