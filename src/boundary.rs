@@ -10,7 +10,7 @@ use crate::trace::TraceEvent;
 use bytes::Bytes;
 use std::sync::Arc;
 
-pub use crate::accumulator::seal::{SealJob, SealedJob};
+pub use crate::seal::{SealJob, SealedJob};
 
 /// One connection, from [`Output::Connect`] to [`Input::Closed`] or [`Output::Disconnect`].
 /// Never reused.

@@ -47,6 +47,7 @@ mod producer;
 mod random;
 mod record;
 mod report;
+mod seal;
 mod sender;
 mod slot;
 mod stats;

@@ -8,7 +8,6 @@ pub(crate) mod batch;
 pub(crate) mod links;
 pub(crate) mod memory;
 pub(crate) mod partitioner;
-pub(crate) mod seal;
 
 use crate::boundary::{BatchId, Ticket};
 use crate::config::Config;

@@ -6,7 +6,6 @@
 
 pub(crate) mod refresh;
 
-use crate::accumulator::partitioner;
 use crate::boundary::PartitionInfo;
 use crate::random;
 use crate::slot::{PartitionSlot, TopicSlot};
@@ -124,13 +123,6 @@ impl Metadata {
     /// The name of a partition's topic.
     pub(crate) fn topic_of(&self, slot: PartitionSlot) -> &Topic {
         self.topic(self.partition(slot).topic)
-    }
-
-    /// The partition of a record with this key; the topic is known.
-    #[inline]
-    pub(crate) fn partition_for_key(&self, topic: TopicSlot, key: &[u8]) -> PartitionSlot {
-        let partitions = &self.topics[topic.index()].partitions;
-        partitions[partitioner::for_key(key, partitions.len())]
     }
 
     /// The partition that records without a key stick to, if any.

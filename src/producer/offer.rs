@@ -2,6 +2,7 @@
 
 use super::waiting::Want;
 use super::{Patience, ProducerCore};
+use crate::accumulator::partitioner;
 use crate::boundary::Ticket;
 use crate::error::SendError;
 use crate::record::Record;
@@ -105,7 +106,7 @@ impl ProducerCore {
                 .ok_or(Want::Partition(topic, partition));
         }
         if let Some(key) = record.key {
-            return Ok(metadata.partition_for_key(topic, key));
+            return Ok(partitions[partitioner::for_key(key, partitions.len())]);
         }
         // Without a key the partition is random, and kept until its batch has left: batches fill
         // (KIP-480).

@@ -2,9 +2,9 @@
 
 use super::Sender;
 use crate::accumulator::batch::{Content, Place};
-use crate::accumulator::seal::SealJob;
 use crate::boundary::{ConnId, Output};
 use crate::connection::in_flight::{Carried, RequestKind};
+use crate::seal::SealJob;
 use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
 use crate::wire::record_batch::{HEADER_BYTES, Stamp};
 use crate::wire::{RequestHead, produce};

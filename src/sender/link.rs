@@ -2,12 +2,12 @@
 
 use super::Sender;
 use crate::accumulator::batch::Place;
-use crate::accumulator::seal::SealedJob;
 use crate::boundary::{ConnId, Input, Output};
 use crate::connection::Connection;
 use crate::connection::in_flight::{Request, RequestKind};
 use crate::connection::phase::{self, Phase, PhaseEvent, Step};
 use crate::error::DeliveryCause;
+use crate::seal::SealedJob;
 use crate::slot::BrokerSlot;
 use crate::trace::TraceEvent;
 use crate::wire::{self, ApiKey, ErrorCode, RequestHead, Versions, api_versions};

@@ -1,8 +1,7 @@
 //! What the core wants done, between the lock and the doing.
 
 use crate::delivery::BatchState;
-use crate::park::Slot;
-use crate::shared::Turn;
+use crate::park::{Slot, Turn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use titorelli::{Delivery, Output, SendError};

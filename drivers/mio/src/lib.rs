@@ -6,6 +6,7 @@
 //! I/O thread's, outside the lock.
 
 mod clock;
+mod closing;
 mod delivery;
 mod effects;
 mod io;
@@ -15,8 +16,9 @@ mod resolve;
 mod shared;
 mod socket;
 
+pub use closing::{CloseReport, Undelivered};
 pub use delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
-pub use producer::{BuildError, CloseReport, FlushTimeout, Producer, Undelivered};
+pub use producer::{BuildError, FlushTimeout, Producer};
 pub use titorelli::{
     Acks, Codec, Config, ConfigError, ErrorCode, Header, PartitionInfo, Record, SendError, Stats,
 };

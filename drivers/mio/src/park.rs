@@ -2,6 +2,10 @@
 
 use parking_lot::{Condvar, Mutex};
 use std::time::{Duration, Instant};
+use titorelli::SendError;
+
+/// A waiting call's turn, or its refusal.
+pub(crate) type Turn = Slot<Result<(), SendError>>;
 
 /// Holds one answer; whoever waits for it is woken.
 pub(crate) struct Slot<T> {

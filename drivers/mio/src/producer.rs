@@ -1,6 +1,7 @@
 //! The handle that the application holds.
 
 use crate::clock::{Clock, unix_time_ms};
+use crate::closing::CloseReport;
 use crate::delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
 use crate::io::{self, Io};
 use crate::shared::{Shared, State};
@@ -12,8 +13,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use titorelli::{
-    Config, ConfigError, DeliveryCause, PartitionInfo, ProducerCore, Record, SendError, Stats,
-    Ticket, WaiterId,
+    Config, ConfigError, PartitionInfo, ProducerCore, Record, SendError, Stats, Ticket, WaiterId,
 };
 
 /// How long dropping the last handle may take to deliver what is left.
@@ -79,39 +79,6 @@ impl fmt::Display for FlushTimeout {
 }
 
 impl std::error::Error for FlushTimeout {}
-
-/// Records that failed while the producer was being closed: one entry per batch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undelivered {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The partition.
-    pub partition: i32,
-    /// How many records.
-    pub records: u32,
-    /// Whether they may be in the log all the same.
-    pub may_be_persisted: bool,
-    /// Why they failed.
-    pub cause: DeliveryCause,
-}
-
-/// What `close` could not deliver.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CloseReport {
-    /// Empty when everything was delivered.
-    pub undelivered: Vec<Undelivered>,
-}
-
-impl CloseReport {
-    /// How many records were not delivered.
-    #[must_use]
-    pub fn records(&self) -> u64 {
-        self.undelivered
-            .iter()
-            .map(|batch| u64::from(batch.records))
-            .sum()
-    }
-}
 
 impl Producer {
     /// Starts a producer. Does no network I/O of its own: brokers are connected to when there is

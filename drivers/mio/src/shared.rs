@@ -1,10 +1,10 @@
 //! What the application's threads and the I/O thread share: the core behind one lock.
 
 use crate::clock::Clock;
+use crate::closing::Undelivered;
 use crate::delivery::{BatchState, DeliveryFuture};
 use crate::effects::Effects;
-use crate::park::Slot;
-use crate::producer::Undelivered;
+use crate::park::{Slot, Turn};
 use mio::Waker;
 use parking_lot::{Mutex, MutexGuard};
 use std::collections::BTreeMap;
@@ -15,9 +15,6 @@ use titorelli::{
     ConnId, DeliveryCause, FlushId, Instant, Outcome, Output, ProducerCore, SendError, Ticket,
     WaiterId,
 };
-
-/// A waiting call's turn, or its refusal.
-pub(crate) type Turn = Slot<Result<(), SendError>>;
 
 /// Everything that both sides see.
 pub(crate) struct Shared {
