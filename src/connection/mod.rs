@@ -14,7 +14,7 @@ use crate::slot::BrokerSlot;
 use crate::time::Instant;
 use crate::wire::Versions;
 use core::time::Duration;
-use in_flight::{Carried, Draft, InFlight, Request};
+use in_flight::{Carried, Draft, InFlight, Request, RequestKind};
 use phase::Phase;
 use rx::Frames;
 use std::collections::VecDeque;
@@ -139,6 +139,17 @@ impl Connection {
         if let Some(draft) = place.and_then(|place| self.drafts.get_mut(place)) {
             draft.unsealed = draft.unsealed.saturating_sub(1);
         }
+    }
+
+    /// Every batch that is under way here.
+    pub(crate) fn into_carried(self) -> Vec<Carried> {
+        let requests = self.in_flight.into_requests().chain(self.unanswered);
+        let sent = requests.flat_map(|request| match request.kind {
+            RequestKind::Produce(carried) => carried,
+            RequestKind::ApiVersions | RequestKind::Metadata(_) => Vec::new(),
+        });
+        let drafted = self.drafts.into_iter().flat_map(|draft| draft.carried);
+        sent.chain(drafted).collect()
     }
 
     /// How many batches are under way here.

@@ -241,7 +241,10 @@ impl ProducerCore {
         self.has_news = false;
         match self.lifecycle {
             Lifecycle::Closed => return,
-            Lifecycle::Closing { give_up_at } if give_up_at <= now => self.sender.give_up(),
+            Lifecycle::Closing { give_up_at } if give_up_at <= now => {
+                self.sender.give_up();
+                return self.settle();
+            }
             Lifecycle::Closing { .. } | Lifecycle::Open => {}
         }
         self.expire_waiters(now);

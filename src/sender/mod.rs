@@ -271,9 +271,13 @@ impl Sender {
         self.disconnect_all();
     }
 
-    /// Drops all connections, silently.
+    /// Drops all connections, silently. All batches are completed: nothing comes back from them.
     pub(crate) fn disconnect_all(&mut self) {
-        for conn in core::mem::take(&mut self.connections).into_keys() {
+        for (conn, connection) in core::mem::take(&mut self.connections) {
+            self.brokers[connection.broker.index()].conn = None;
+            for carried in connection.into_carried() {
+                self.lanes[carried.partition.index()].on_returned();
+            }
             self.outputs.push_back(Output::Disconnect(conn));
         }
     }
