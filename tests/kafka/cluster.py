@@ -16,6 +16,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -44,6 +45,32 @@ def born(pid):
     except OSError:
         return None
     return None if fields[0] in "ZX" else fields[19]
+
+
+def is_free(port):
+    """Whether a broker could listen there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((admin.HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def all_free(first, brokers):
+    """Whether the ports of so many brokers and controllers are free."""
+    ports = [*range(first, first + brokers), *range(first + 10, first + 10 + brokers)]
+    return all(is_free(port) for port in ports)
+
+
+def choose_port(wanted, brokers):
+    """The first port of so many brokers and controllers; any that are free when 0 is wanted."""
+    candidates = [wanted] if wanted else range(19092, 29092, 100)
+    for first in candidates:
+        if all_free(first, brokers):
+            return first
+    raise SystemExit(f"ports {wanted or 19092} onwards are taken: something listens there already")
 
 
 class Cluster:
@@ -77,6 +104,7 @@ class Cluster:
         if self.state:
             self.down()
         java, jars = program("java"), kafka_jars(version)
+        port = choose_port(port, brokers)
         self.state = {"version": version, "brokers": brokers, "port": port, "java": java,
                       "jars": str(jars), "id": fresh_id(), "processes": {}}
         self.save()
@@ -260,7 +288,7 @@ def arguments():
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="format and start a new cluster")
     up.add_argument("--brokers", type=int, default=1)
-    up.add_argument("--port", type=int, default=19092, help="of broker 1; controllers: ten more")
+    up.add_argument("--port", type=int, default=19092, help="of broker 1; controllers: ten above; 0: any free")
     up.add_argument("--version", default=KAFKA_VERSION)
     up.add_argument("--config", action="append", default=[], metavar="K=V",
                     help="a line of server.properties")

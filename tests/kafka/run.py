@@ -236,7 +236,7 @@ def main():
     parser.add_argument("--lines", type=int, default=100_000)
     parser.add_argument("--brokers", type=int, nargs="*", default=[1, 3])
     parser.add_argument("--version", default=KAFKA_VERSION)
-    parser.add_argument("--port", type=int, default=19192)
+    parser.add_argument("--port", type=int, default=0, help="of the first broker; 0: any free")
     parser.add_argument("--titorelli", default=str(binary()), help="the release binary")
     args = parser.parse_args()
     if not Path(args.titorelli).exists():
