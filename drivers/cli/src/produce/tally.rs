@@ -9,7 +9,7 @@ const WORDS_MAX: u64 = 5;
 
 /// Counts of records by what became of them.
 ///
-/// Invariant: every record handed to [`Tally::accepted`] ends in exactly one of `acked`, `failed`
+/// Invariant: every record handed to the tally ends in exactly one of `acked`, `failed`
 /// and `maybe_persisted`; every refused one in `failed`.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
