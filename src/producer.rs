@@ -390,6 +390,10 @@ impl ProducerCore {
         if has_opened || accumulator.has_just_closed() {
             self.sender.on_appended(partition);
             self.has_news = true;
+            if self.waiters.presses() {
+                // It must not linger on memory that others wait for.
+                self.sender.press();
+            }
         }
         match appended {
             Ok(ticket) => {
