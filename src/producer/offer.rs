@@ -36,7 +36,7 @@ impl ProducerCore {
             Ok(partition) => partition,
             Err(want) => return Err(self.wait(now, patience, want)),
         };
-        let in_turn = !self.waiters.presses() || matches!(patience, Patience::Turn(..));
+        let in_turn = self.is_in_turn(patience);
         let accumulator = &mut self.sender.accumulator;
         let appended =
             accumulator.append(now, partition, record, timestamp_ms, body_bytes, in_turn);
@@ -44,6 +44,10 @@ impl ProducerCore {
         if has_opened || accumulator.has_just_closed() {
             self.sender.on_appended(partition);
             self.has_news = true;
+            if self.waiters.presses() {
+                // It must not linger on memory that others wait for.
+                self.sender.press();
+            }
         }
         match appended {
             Ok(ticket) => {
@@ -51,6 +55,20 @@ impl ProducerCore {
                 Ok(ticket)
             }
             Err(exhausted) => Err(self.wait(now, patience, Want::Memory(exhausted.needed_bytes))),
+        }
+    }
+
+    /// Whether the call may take memory: nobody waits for it, or not before this one did (L5).
+    #[inline]
+    fn is_in_turn(&self, patience: Patience) -> bool {
+        let Some(first) = self.waiters.first_for_memory() else {
+            return true;
+        };
+        match patience {
+            Patience::None | Patience::Wait => false,
+            // With memory set aside for it, its turn was given to it in order. A waiter for
+            // metadata has had none yet.
+            Patience::Turn(id, known) => known.want != Want::Turn(0) || id < first,
         }
     }
 

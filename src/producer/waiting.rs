@@ -58,6 +58,12 @@ impl Waiters {
         !self.for_memory.is_empty()
     }
 
+    /// Who is the next to get memory.
+    #[inline]
+    pub(crate) fn first_for_memory(&self) -> Option<WaiterId> {
+        self.for_memory.first().copied()
+    }
+
     pub(crate) fn first_deadline(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
     }

@@ -236,10 +236,16 @@ impl Sender {
 
     /// Completes a batch as failed. It may be in the log if the fate of an attempt is unknown.
     fn fail(&mut self, slot: BatchSlot, cause: DeliveryCause) {
+        let batch = self.accumulator.batch_mut(slot);
+        if let Place::InFlight(conn) = batch.place {
+            // What is in flight may be written whatever is decided here: an attempt like any.
+            let broker = self.connections[&conn].broker;
+            batch.history.is_unresolved = true;
+            batch.history.attempts += 1;
+            batch.history.last_broker = Some(self.brokers[broker.index()].node);
+        }
         let batch = self.accumulator.batch(slot);
-        // What is in flight may be written whatever is decided here.
-        let is_unresolved =
-            batch.history.is_unresolved || matches!(batch.place, Place::InFlight(_));
+        let is_unresolved = batch.history.is_unresolved;
         let partition = self.metadata.partition(batch.partition);
         let last_failure = batch
             .history
