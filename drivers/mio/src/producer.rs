@@ -161,7 +161,11 @@ impl Producer {
         let shared = &self.owner.shared;
         let mut state = shared.lock();
         loop {
-            match state.core.partitions_for(shared.clock.now(), topic) {
+            let now = shared.clock.now();
+            match state
+                .core()
+                .and_then(|core| core.partitions_for(now, topic))
+            {
                 Err(SendError::WouldBlock(waiter)) => {
                     state = self.await_turn(state, waiter)?;
                     state.core.cancel(shared.clock.now(), waiter);
@@ -225,7 +229,7 @@ impl Producer {
         let shared = &self.owner.shared;
         let now = shared.clock.now();
         let mut state = shared.lock();
-        match state.core.send(now, record) {
+        match state.core().and_then(|core| core.send(now, record)) {
             Ok(ticket) => {
                 let accepted = accept(&mut state, ticket);
                 shared.unlock(state);
@@ -255,12 +259,16 @@ impl Producer {
                 // Waiting here would wait for ourselves.
                 let now = shared.clock.now();
                 state.core.cancel(now, waiter);
-                let ticket = state.core.try_send(now, record)?;
+                let ticket = state.core()?.try_send(now, record)?;
                 return Ok(accept(&mut state, ticket));
             }
             let parked = self.await_turn(state, waiter);
             state = parked?;
-            match state.core.resume(shared.clock.now(), waiter, record) {
+            let now = shared.clock.now();
+            match state
+                .core()
+                .and_then(|core| core.resume(now, waiter, record))
+            {
                 Ok(ticket) => {
                     let accepted = accept(&mut state, ticket);
                     shared.unlock(state);

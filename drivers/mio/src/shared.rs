@@ -33,6 +33,7 @@ pub(crate) struct Resolved {
 
 /// What the lock guards.
 pub(crate) struct State {
+    /// For the I/O thread, and for calls that accept nothing; the others go through `core()`.
     pub(crate) core: ProducerCore,
     /// By batch slot; the state of the slot's latest batch.
     batches: Vec<Arc<BatchState>>,
@@ -125,6 +126,16 @@ impl State {
         DeliveryFuture {
             batch: Arc::clone(&self.batches[slot]),
             index: ticket.index,
+        }
+    }
+
+    /// The core, unless the I/O thread has ended: what it accepted then would never complete.
+    #[inline]
+    pub(crate) fn core(&mut self) -> Result<&mut ProducerCore, SendError> {
+        if self.is_dead {
+            Err(SendError::Closed)
+        } else {
+            Ok(&mut self.core)
         }
     }
 
