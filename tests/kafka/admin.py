@@ -1,14 +1,14 @@
-"""Three requests of the Kafka protocol, by hand: enough to see a cluster and to make topics.
+"""Four requests of the Kafka protocol, by hand: enough to see a cluster and to make topics.
 
 Starting a JVM for the command-line tools costs seconds; a socket costs none.
-Versions: ApiVersions v0, Metadata v1, CreateTopics v2 (all in Kafka 0.10.1 to 4.x).
+Versions: ApiVersions v0, Metadata v1, CreateTopics v2, ListOffsets v1 (in Kafka 0.10.1 to 4.x).
 """
 
 import socket
 import struct
 
 HOST = "127.0.0.1"
-METADATA, API_VERSIONS, CREATE_TOPICS = 3, 18, 19
+LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS = 2, 3, 18, 19
 TOPIC_ALREADY_EXISTS = 36
 
 
@@ -93,6 +93,18 @@ def leaders(port, topic):
         if error:
             return None
     return found
+
+
+def is_led(port, topic, partition):
+    """Whether that broker really leads the partition: it announces so before it does.
+
+    A Produce in between is answered with an error; with acks=0 it closes the connection, and what
+    was under way is gone.
+    """
+    body = struct.pack(">ii", -1, 1) + string(topic) + struct.pack(">iiq", 1, partition, -1)
+    answer = call(port, LIST_OFFSETS, 1, body)
+    answer.take("i"), answer.string(), answer.take("i"), answer.take("i")
+    return answer.take("h") == 0
 
 
 def produce_versions(port):

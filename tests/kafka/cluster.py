@@ -239,18 +239,22 @@ class Cluster:
             self.state = None
 
     def create_topic(self, name, partitions, replicas, configs):
-        """Creates a topic and waits until every live broker knows all its leaders."""
+        """Creates a topic and waits until every live broker knows its leaders, and they lead."""
         live = [broker for broker in self.brokers if self.pid(broker)]
         admin.create_topic(self.port(live[0]), name, partitions, replicas, configs)
         end = time.monotonic() + 20
-        for broker in live:
-            while True:
-                found = admin.leaders(self.port(broker), name)
-                if found and len(found) == partitions and all(i >= 0 for i, _ in found.values()):
-                    break
-                if time.monotonic() > end:
-                    raise SystemExit(f"broker {broker} does not know the leaders of {name}")
-                time.sleep(0.05)
+        while not all(self.is_ready(broker, name, partitions) for broker in live):
+            if time.monotonic() > end:
+                raise SystemExit(f"topic {name} does not get its leaders")
+            time.sleep(0.05)
+
+    def is_ready(self, broker, topic, partitions):
+        """Whether this broker knows all leaders of the topic and leads what it should lead."""
+        found = admin.leaders(self.port(broker), topic) or {}
+        if len(found) < partitions or any(leader < 0 for leader, _ in found.values()):
+            return False
+        mine = [partition for partition, (leader, _) in found.items() if leader == broker]
+        return all(admin.is_led(self.port(broker), topic, partition) for partition in mine)
 
 
 def keep_archive(version, role, folder):
@@ -288,7 +292,7 @@ def arguments():
     commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="format and start a new cluster")
     up.add_argument("--brokers", type=int, default=1)
-    up.add_argument("--port", type=int, default=19092, help="of broker 1; controllers: ten above; 0: any free")
+    up.add_argument("--port", type=int, default=19092, help="of broker 1; 0: any free")
     up.add_argument("--version", default=KAFKA_VERSION)
     up.add_argument("--config", action="append", default=[], metavar="K=V",
                     help="a line of server.properties")
