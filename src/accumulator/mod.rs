@@ -99,7 +99,7 @@ impl Accumulator {
     #[inline]
     pub(crate) fn append(
         &mut self,
-        now: Instant,
+        clock: impl FnOnce() -> Instant,
         partition: PartitionSlot,
         record: &Record<'_>,
         timestamp_ms: i64,
@@ -118,7 +118,7 @@ impl Accumulator {
                 return Ok(ticket);
             }
         }
-        self.append_slowly(now, partition, record, timestamp_ms, body_bytes, in_turn)
+        self.append_slowly(clock, partition, record, timestamp_ms, body_bytes, in_turn)
     }
 
     /// The cold rest of `append`: the open batch grows, or closes and a new one opens.
@@ -126,7 +126,7 @@ impl Accumulator {
     #[inline(never)]
     fn append_slowly(
         &mut self,
-        now: Instant,
+        clock: impl FnOnce() -> Instant,
         partition: PartitionSlot,
         record: &Record<'_>,
         timestamp_ms: i64,
@@ -158,7 +158,7 @@ impl Accumulator {
                     needed_bytes: body_bytes,
                 });
             };
-            self.open_batch(now, partition, timestamp_ms, body);
+            self.open_batch(clock(), partition, timestamp_ms, body);
         }
         let open = self.open[partition.index()].as_mut().expect("opened above");
         let ticket = encode(open, record, timestamp_ms);

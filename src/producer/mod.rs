@@ -108,7 +108,24 @@ impl ProducerCore {
     /// record to [`resume`](Self::resume). Any other error is final.
     #[inline]
     pub fn send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
-        self.offer(now, record, Patience::Wait)
+        let now = self.tick(now);
+        self.offer(|| now, record, Patience::Wait)
+    }
+
+    /// [`send`](Self::send) with a clock in place of the time: it is read only when time matters,
+    /// that is once per batch and not once per record. A record without a timestamp gets the
+    /// latest time that the core has seen.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_with_clock(
+        &mut self,
+        clock: impl Fn() -> Instant,
+        record: &Record<'_>,
+    ) -> Result<Ticket, SendError> {
+        self.offer(clock, record, Patience::Wait)
     }
 
     /// Like [`send`](Self::send), but never waits: an unknown topic is asked for, and the call
@@ -119,7 +136,8 @@ impl ProducerCore {
     /// As [`send`](Self::send), with the cause in place of [`SendError::WouldBlock`].
     #[inline]
     pub fn try_send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
-        self.offer(now, record, Patience::None)
+        let now = self.tick(now);
+        self.offer(|| now, record, Patience::None)
     }
 
     /// Accepts the record of a waiter whose turn came. It may have to wait once more, for the next
@@ -142,7 +160,8 @@ impl ProducerCore {
             }) => {
                 let memory = self.sender.accumulator.memory_mut();
                 let known = self.waiters.remove(waiter, memory).expect("found");
-                let result = self.offer(now, record, Patience::Turn(waiter, known));
+                let now = self.tick(now);
+                let result = self.offer(|| now, record, Patience::Turn(waiter, known));
                 self.settle();
                 result
             }

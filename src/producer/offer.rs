@@ -6,6 +6,7 @@ use crate::accumulator::partitioner;
 use crate::boundary::Ticket;
 use crate::error::SendError;
 use crate::record::Record;
+use crate::sender::Sender;
 use crate::slot::{PartitionSlot, TopicSlot};
 use crate::time::Instant;
 use crate::wire::record;
@@ -15,31 +16,37 @@ use crate::wire::record_batch::HEADER_BYTES;
 const TOPIC_NAME_BYTES_MAX: usize = 249;
 
 impl ProducerCore {
-    /// The one way in for records.
+    /// The one way in for records. The clock is read only where time matters: when a batch opens,
+    /// or when the call has to wait.
     #[inline]
     pub(super) fn offer(
         &mut self,
-        now: Instant,
+        clock: impl Fn() -> Instant,
         record: &Record<'_>,
         patience: Patience,
     ) -> Result<Ticket, SendError> {
-        let now = self.tick(now);
         self.refuse_if_closed()?;
         let body_bytes = record::encoded_bytes_max(record.key, record.value, record.headers);
         self.check_size(body_bytes)?;
-        let timestamp_ms = self.timestamp_ms(now, record)?;
+        let timestamp_ms = self.timestamp_ms(record)?;
         let topic = match self.sender.metadata.find(record.topic) {
             Some(topic) => topic,
             None => self.intern(record.topic)?,
         };
         let partition = match self.choose_partition(topic, record) {
             Ok(partition) => partition,
-            Err(want) => return Err(self.wait(now, patience, want)),
+            Err(want) => return Err(self.wait(clock(), patience, want)),
         };
         let in_turn = self.is_in_turn(patience);
-        let accumulator = &mut self.sender.accumulator;
+        let Sender {
+            accumulator, now, ..
+        } = &mut self.sender;
+        let tick = || {
+            *now = clock().max(*now);
+            *now
+        };
         let appended =
-            accumulator.append(now, partition, record, timestamp_ms, body_bytes, in_turn);
+            accumulator.append(tick, partition, record, timestamp_ms, body_bytes, in_turn);
         let has_opened = appended.is_ok_and(|ticket| ticket.index == 0);
         if has_opened || accumulator.has_just_closed() {
             self.sender.on_appended(partition);
@@ -54,7 +61,10 @@ impl ProducerCore {
                 self.sender.stats.records_accepted += 1;
                 Ok(ticket)
             }
-            Err(exhausted) => Err(self.wait(now, patience, Want::Memory(exhausted.needed_bytes))),
+            Err(exhausted) => {
+                let want = Want::Memory(exhausted.needed_bytes);
+                Err(self.wait(clock(), patience, want))
+            }
         }
     }
 
@@ -91,12 +101,13 @@ impl ProducerCore {
     }
 
     #[inline]
-    fn timestamp_ms(&self, now: Instant, record: &Record<'_>) -> Result<i64, SendError> {
+    fn timestamp_ms(&self, record: &Record<'_>) -> Result<i64, SendError> {
         match record.timestamp_ms {
             Some(0..) => Ok(record.timestamp_ms.unwrap_or_default()),
             Some(_) => Err(SendError::InvalidRecord("the timestamp is negative")),
             None => {
                 let (then, unix_time_ms) = self.wall_clock;
+                let now = self.sender.now;
                 let passed_ms = now.as_micros().saturating_sub(then.as_micros()) / 1_000;
                 let passed_ms = i64::try_from(passed_ms).unwrap_or(i64::MAX);
                 Ok(unix_time_ms.saturating_add(passed_ms).max(0))

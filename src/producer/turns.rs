@@ -16,6 +16,7 @@ impl ProducerCore {
     #[cold]
     #[inline(never)]
     pub(super) fn wait(&mut self, now: Instant, patience: Patience, want: Want) -> SendError {
+        let now = self.tick(now);
         if let Want::Partition(_, ..0) = want {
             return SendError::InvalidRecord("the partition is negative");
         }

@@ -3,7 +3,6 @@
 //! A round: facts in, timers, effects out (under the lock); then seals, completions, writes (outside
 //! it); then sleep until the deadline, a socket's event, or a wake-up. No protocol knowledge.
 
-use crate::clock::unix_time_ms;
 use crate::effects::Effects;
 use crate::resolve;
 use crate::shared::Shared;
@@ -19,8 +18,6 @@ use titorelli::{CloseCause, ConnId, Input, Output, SealedJob};
 pub(crate) const WAKER: Token = Token(usize::MAX);
 /// One read takes at most this much.
 const READ_BYTES: usize = 64 * 1_024;
-/// How often the wall clock is told anew: often enough to follow its corrections.
-const WALL_CLOCK_PERIOD: Duration = Duration::from_millis(500);
 
 /// A fact for the next lock round.
 enum Fact {
@@ -52,7 +49,6 @@ pub(crate) struct Io {
     /// Time for all addresses of a connection together.
     setup_patience: Duration,
     buffer: Vec<u8>,
-    wall_clock_told: Option<Instant>,
 }
 
 impl Io {
@@ -67,7 +63,6 @@ impl Io {
             dirty: Vec::new(),
             setup_patience,
             buffer: vec![0; READ_BYTES],
-            wall_clock_told: None,
         }
     }
 
@@ -98,13 +93,6 @@ impl Io {
     fn round(&mut self) -> Next {
         let mut state = self.shared.lock();
         let now = self.shared.clock.now();
-        if self
-            .wall_clock_told
-            .is_none_or(|told| told.elapsed() >= WALL_CLOCK_PERIOD)
-        {
-            state.core.set_wall_clock(now, unix_time_ms());
-            self.wall_clock_told = Some(Instant::now());
-        }
         for fact in self.facts.drain(..) {
             let input = match fact {
                 Fact::Connected(conn) => Input::Connected(conn),

@@ -1,6 +1,6 @@
 //! The handle that the application holds.
 
-use crate::clock::{Clock, unix_time_ms};
+use crate::clock::{self, Clock};
 use crate::closing::CloseReport;
 use crate::delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
 use crate::io::{self, Io};
@@ -89,8 +89,7 @@ impl Producer {
     /// The configuration cannot work, or the system refuses a thread or a poller.
     pub fn new(config: Config) -> Result<Self, BuildError> {
         let clock = Clock::start();
-        let mut core = ProducerCore::new(config, entropy(), clock.now())?;
-        core.set_wall_clock(clock.now(), unix_time_ms());
+        let core = ProducerCore::new(config, entropy(), clock.now())?;
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), io::WAKER)?;
         let shared = Arc::new(Shared::new(core, clock, waker));
@@ -122,12 +121,10 @@ impl Producer {
     /// The record was not accepted; the error says why.
     pub fn try_send(&self, record: &Record<'_>) -> Result<DeliveryFuture, SendError> {
         let shared = &self.owner.shared;
-        let now = shared.clock.now();
+        let (now, record) = (shared.clock.now(), clock::stamped(record));
         let mut state = shared.lock();
-        let result = state
-            .core
-            .try_send(now, record)
-            .map(|ticket| state.receipt(ticket));
+        let ticket = state.core().and_then(|core| core.try_send(now, &record));
+        let result = ticket.map(|ticket| state.receipt(ticket));
         shared.unlock(state);
         result
     }
@@ -227,15 +224,18 @@ impl Producer {
         accept: impl FnOnce(&mut State, Ticket) -> T,
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
-        let now = shared.clock.now();
+        let record = clock::stamped(record);
         let mut state = shared.lock();
-        match state.core().and_then(|core| core.send(now, record)) {
+        let sent = state
+            .core()
+            .and_then(|core| core.send_with_clock(|| shared.clock.now(), &record));
+        match sent {
             Ok(ticket) => {
                 let accepted = accept(&mut state, ticket);
                 shared.unlock(state);
                 Ok(accepted)
             }
-            Err(SendError::WouldBlock(waiter)) => self.send_in_turn(state, waiter, record, accept),
+            Err(SendError::WouldBlock(waiter)) => self.send_in_turn(state, waiter, &record, accept),
             Err(error) => {
                 shared.unlock(state);
                 Err(error)
