@@ -160,7 +160,7 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
     config.metadata_max_age = ms(entropy.pick(&[300, 5_000, 300_000]));
     config.retry_backoff = ms(entropy.pick(&[0, 20, 100]));
     config.retry_backoff_max = ms(entropy.pick(&[100, 1_000]));
-    config.reconnect_backoff = ms(entropy.pick(&[0, 50]));
+    config.reconnect_backoff = ms(entropy.pick(&[5, 50]));
     config.reconnect_backoff_max = ms(entropy.pick(&[50, 1_000]));
     config.request_timeout = ms(entropy.pick(&[100, 500, 30_000]));
     config.socket_connection_setup_timeout = ms(entropy.pick(&[200, 10_000]));
@@ -171,16 +171,17 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
 }
 
 fn draw_network(entropy: &mut Entropy) -> NetworkConfig {
-    let latencies = [0, 100, 1_000, 20_000];
+    // Never zero: a core that is told not to pause would then go round in no time at all.
+    let latencies = [50, 100, 1_000, 20_000];
     let (one, other) = (entropy.pick(&latencies), entropy.pick(&latencies));
     let micros = Duration::from_micros;
     let is_slow = entropy.chance(30);
     NetworkConfig {
         latency: Span::between(micros(one.min(other)), micros(one.max(other))),
         seal: draw_span(entropy, &[0, 0, 1, 5]),
-        write_bytes_max: entropy.pick(&[None, None, Some(1), Some(50), Some(2_000)]),
+        write_bytes_max: entropy.pick(&[None, None, Some(7), Some(50), Some(2_000)]),
         write_pause: Span::between(Duration::ZERO, micros(200)),
-        chunk_bytes_max: entropy.pick(&[None, None, Some(1), Some(20), Some(500)]),
+        chunk_bytes_max: entropy.pick(&[None, None, Some(3), Some(20), Some(500)]),
         slow_links: is_slow.then(|| SlowLinks {
             percent: 40,
             extra: Span::between(ms(50), ms(3_000)),

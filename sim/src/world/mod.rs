@@ -23,7 +23,7 @@ use crate::network::{Direction, Event, Network, NetworkConfig};
 use crate::timeline::Timeline;
 
 /// A run that takes more steps between two quiet moments is caught in a loop.
-const STEPS_MAX: u32 = 1_000_000;
+const STEPS_MAX: u32 = 3_000_000;
 /// As many calls of `handle_timeout` at one instant without any effect are a busy loop (L6).
 const IDLE_CALLS_MAX: u32 = 50;
 /// A run that is not quiet after so much virtual time hangs.
@@ -134,6 +134,7 @@ impl World {
 
     /// The application sends a record. A call that has to wait is resumed when its turn comes.
     pub fn send(&mut self, record: OwnedRecord) -> RecordId {
+        self.idle_calls = 0;
         let result = record.lend(|record| self.core.send(self.now, record));
         self.narrate_send(&record, &result);
         let id = self.journal.sent(self.now, record, result);
@@ -182,6 +183,7 @@ impl World {
         for _ in 0..STEPS_MAX {
             if !self.step(until) {
                 self.now = self.now.max(until);
+                self.idle_calls = 0;
                 return;
             }
         }
