@@ -76,6 +76,12 @@ pub(super) struct Knobs {
 impl Knobs {
     pub(super) fn draw(entropy: &mut Entropy) -> Self {
         let retries = entropy.pick(&[0, 1, 5, 1_000_000]);
+        let core = draw_config(entropy, retries);
+        let mut network = draw_network(entropy);
+        if core.request_timeout < ms(1_000) && network.write_bytes_max.is_some() {
+            // A request must fit through the transport within its timeout, or nothing ever does.
+            network.write_bytes_max = network.write_bytes_max.max(Some(50));
+        }
         let faults = Fault::ALL
             .into_iter()
             .filter(|_| entropy.chance(50))
@@ -85,8 +91,8 @@ impl Knobs {
             topic_count: entropy.pick(&[1, 1, 2, 3]),
             partitions: entropy.pick(&[1, 2, 6]),
             retries,
-            core: draw_config(entropy, retries),
-            network: draw_network(entropy),
+            core,
+            network,
             faults,
             fault_percent: entropy.pick(&[0, 10, 30, 60]),
             flush_percent: entropy.pick(&[0, 0, 5, 30]),

@@ -19,7 +19,7 @@ use crate::world::World;
 
 use knobs::{Fault, Knobs};
 
-/// How often a healed cluster may fail to take a record; it has five request timeouts for that.
+/// How often a healed cluster may fail to take a record; it has five times the timeouts for that.
 const PROBES_MAX: u32 = 20;
 /// How long `close` may take in a healed world.
 const CLOSE_WITHIN: Duration = Duration::from_secs(300);
@@ -308,8 +308,12 @@ impl Run {
             if matches!(self.world.journal().state(id), RecordState::Acked { .. }) {
                 return;
             }
-            // A connection that fell silent is given up after `request_timeout`.
-            let pause = self.world.core().config().request_timeout / 4;
+            // A connection that fell silent is given up in one of these times.
+            let config = self.world.core().config();
+            let patience = config
+                .request_timeout
+                .max(config.socket_connection_setup_timeout);
+            let pause = patience / 4;
             self.world.run_for(pause.max(ms(500)));
         }
         panic!("L2: a healed cluster takes nothing for {topic}/{partition}");
