@@ -78,7 +78,7 @@ impl Knobs {
         let retries = entropy.pick(&[0, 1, 5, 1_000_000]);
         let core = draw_config(entropy, retries);
         let mut network = draw_network(entropy);
-        if core.request_timeout < ms(1_000) && network.write_bytes_max.is_some() {
+        if core.request_timeout <= ms(1_000) && network.write_bytes_max.is_some() {
             // A request must fit through the transport within its timeout, or nothing ever does.
             network.write_bytes_max = network.write_bytes_max.max(Some(50));
         }
@@ -168,7 +168,7 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
     config.retry_backoff_max = ms(entropy.pick(&[100, 1_000]));
     config.reconnect_backoff = ms(entropy.pick(&[5, 50]));
     config.reconnect_backoff_max = ms(entropy.pick(&[50, 1_000]));
-    config.request_timeout = ms(entropy.pick(&[100, 500, 30_000]));
+    config.request_timeout = ms(entropy.pick(&[400, 1_000, 30_000]));
     config.socket_connection_setup_timeout = ms(entropy.pick(&[200, 10_000]));
     let slack = ms(entropy.pick(&[0, 300, 5_000, 120_000]));
     config.delivery_timeout = config.linger + config.request_timeout + slack;
