@@ -164,7 +164,7 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
     config.max_block = ms(entropy.pick(&[0, 100, 2_000, 60_000]));
     config.max_request_size = entropy.pick(&[4_000, 20_000, 1_048_576]);
     config.metadata_max_age = ms(entropy.pick(&[300, 5_000, 300_000]));
-    config.retry_backoff = ms(entropy.pick(&[0, 20, 100]));
+    config.retry_backoff = ms(entropy.pick(&[5, 20, 100]));
     config.retry_backoff_max = ms(entropy.pick(&[100, 1_000]));
     config.reconnect_backoff = ms(entropy.pick(&[5, 50]));
     config.reconnect_backoff_max = ms(entropy.pick(&[50, 1_000]));
