@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use titorelli::{
-    BatchId, Delivery, DeliveryError, Header, Outcome, Record, SendError, Ticket, WaiterId,
+    BatchId, Delivery, DeliveryError, Header, Instant, Outcome, Record, SendError, Ticket, WaiterId,
 };
 
 /// One record of the application, counted from 0 in the order of the calls.
@@ -95,10 +95,24 @@ pub enum RecordState {
     MaybePersisted(DeliveryError),
 }
 
+/// One record's life.
+#[derive(Debug)]
+struct Entry {
+    record: OwnedRecord,
+    state: RecordState,
+    /// When the application called.
+    called_at: Instant,
+    /// When the core accepted it, and as which one; meaningless before.
+    accepted_at: Instant,
+    accepted_as: u64,
+}
+
 /// Every record of one run.
 #[derive(Debug, Default)]
 pub struct Journal {
-    records: Vec<(OwnedRecord, RecordState)>,
+    records: Vec<Entry>,
+    /// How many records the core has accepted.
+    accepted_count: u64,
     /// Invariant: exactly the records that are `Accepted`.
     by_ticket: BTreeMap<(BatchId, u32), RecordId>,
     /// Invariant: exactly the records that are `Waiting`.
@@ -109,19 +123,37 @@ impl Journal {
     /// Every record with its state, in the order of the calls.
     pub fn records(&self) -> impl Iterator<Item = (RecordId, &OwnedRecord, &RecordState)> {
         let numbered = self.records.iter().enumerate();
-        numbered.map(|(index, (record, state))| (RecordId(index), record, state))
+        numbered.map(|(index, entry)| (RecordId(index), &entry.record, &entry.state))
     }
 
     /// One record.
     #[must_use]
     pub fn record(&self, id: RecordId) -> &OwnedRecord {
-        &self.records[id.0].0
+        &self.records[id.0].record
     }
 
     /// What became of one record.
     #[must_use]
     pub fn state(&self, id: RecordId) -> &RecordState {
-        &self.records[id.0].1
+        &self.records[id.0].state
+    }
+
+    /// When the application called.
+    #[must_use]
+    pub fn called_at(&self, id: RecordId) -> Instant {
+        self.records[id.0].called_at
+    }
+
+    /// When the core accepted the record.
+    #[must_use]
+    pub fn accepted_at(&self, id: RecordId) -> Instant {
+        self.records[id.0].accepted_at
+    }
+
+    /// Which of all accepted records it was, counted from 0: the order that matters for the log.
+    #[must_use]
+    pub fn accepted_as(&self, id: RecordId) -> u64 {
+        self.records[id.0].accepted_as
     }
 
     /// How many records have neither ended nor been rejected.
@@ -133,20 +165,35 @@ impl Journal {
     /// Notes a call and its result.
     pub(crate) fn sent(
         &mut self,
+        now: Instant,
         record: OwnedRecord,
         result: Result<Ticket, SendError>,
     ) -> RecordId {
         let id = RecordId(self.records.len());
-        self.records
-            .push((record, RecordState::Rejected(SendError::Closed)));
-        self.answered(id, result);
+        let state = RecordState::Rejected(SendError::Closed);
+        self.records.push(Entry {
+            record,
+            state,
+            called_at: now,
+            accepted_at: now,
+            accepted_as: 0,
+        });
+        self.answered(now, id, result);
         id
     }
 
     /// Notes the answer of the core to a call, or to a waiter's next try.
-    pub(crate) fn answered(&mut self, id: RecordId, result: Result<Ticket, SendError>) {
-        self.records[id.0].1 = match result {
+    pub(crate) fn answered(
+        &mut self,
+        now: Instant,
+        id: RecordId,
+        result: Result<Ticket, SendError>,
+    ) {
+        self.records[id.0].accepted_at = now;
+        self.records[id.0].state = match result {
             Ok(ticket) => {
+                self.records[id.0].accepted_as = self.accepted_count;
+                self.accepted_count += 1;
                 let earlier = self.by_ticket.insert((ticket.batch, ticket.index), id);
                 assert!(
                     earlier.is_none(),
@@ -182,7 +229,7 @@ impl Journal {
                     )
                 });
             let nth = i64::from(index - delivery.first);
-            self.records[id.0].1 = match &delivery.outcome {
+            self.records[id.0].state = match &delivery.outcome {
                 Outcome::Acked {
                     base_offset: -1, ..
                 } => RecordState::Acked {

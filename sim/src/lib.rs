@@ -7,19 +7,24 @@
 //! [`World`] steps the real [`ProducerCore`](titorelli::ProducerCore), a [`Network`] and a cluster
 //! together in virtual time; [`Story`] is a directed test in a few verbs on it.
 //!
+//! [`run_seed`] draws a whole run from one number: topology, configuration, workload and faults.
+//!
 //! Nothing here reads a clock, opens a socket or starts a thread: same inputs, same outputs.
 
 pub mod check;
 pub mod cluster;
 pub mod codec;
+mod entropy;
 mod journal;
 mod network;
 mod story;
+mod swarm;
 mod timeline;
 mod world;
 
 pub use journal::{Journal, OwnedRecord, RecordId, RecordState};
-pub use network::{Network, NetworkConfig, Span};
+pub use network::{Network, NetworkConfig, SlowLinks, Span};
 pub use story::{Story, ms};
+pub use swarm::{Summary, banner, run_seed};
 pub use timeline::Timeline;
 pub use world::{World, WorldConfig};

@@ -9,9 +9,9 @@ use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Buf, Bytes};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 use titorelli::{ConnId, Instant, SealJob};
+
+use crate::entropy::Entropy;
 
 /// A duration that is drawn anew each time, from `min` to `max`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,18 @@ pub struct NetworkConfig {
     pub write_pause: Span,
     /// Bytes arrive in chunks of at most so many; `None` leaves them whole.
     pub chunk_bytes_max: Option<usize>,
+    /// Some connections are much slower than others; `None`: none is.
+    pub slow_links: Option<SlowLinks>,
+}
+
+/// Connections whose requests take longer: what they carried may be applied after the client gave
+/// them up and went on elsewhere (late apply).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlowLinks {
+    /// How many of a hundred connections.
+    pub percent: u64,
+    /// How much longer every byte to the broker takes; drawn once per connection.
+    pub extra: Span,
 }
 
 impl Default for NetworkConfig {
@@ -63,6 +75,7 @@ impl Default for NetworkConfig {
             write_bytes_max: None,
             write_pause: Span::exactly(Duration::from_micros(100)),
             chunk_bytes_max: None,
+            slow_links: None,
         }
     }
 }
@@ -97,6 +110,8 @@ struct Pipe {
     last_arrival: Instant,
     /// So many bytes pass before the connection is cut; `None`: all.
     cut_after: Option<usize>,
+    /// Added to every latency.
+    extra: Duration,
 }
 
 /// One connection as the network sees it.
@@ -118,7 +133,7 @@ struct Link {
 #[derive(Debug)]
 pub struct Network {
     config: NetworkConfig,
-    rng: ChaCha8Rng,
+    entropy: Entropy,
     /// By instant, then in the order of planning.
     heap: BTreeMap<(Instant, u64), Planned>,
     next_serial: u64,
@@ -143,7 +158,7 @@ impl Network {
     pub(crate) fn new(config: NetworkConfig, seed: u64) -> Self {
         Self {
             config,
-            rng: ChaCha8Rng::seed_from_u64(seed),
+            entropy: Entropy::new(seed),
             heap: BTreeMap::new(),
             next_serial: 0,
             links: BTreeMap::new(),
@@ -171,22 +186,6 @@ impl Network {
         None
     }
 
-    /// A number below `bound`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        assert!(bound > 0, "nothing to choose from");
-        let product = u128::from(self.rng.next_u64()) * u128::from(bound);
-        u64::try_from(product >> 64).expect("less than the bound")
-    }
-
-    fn draw(&mut self, span: Span) -> Duration {
-        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let width = micros(span.max.saturating_sub(span.min));
-        match width {
-            0 => span.min,
-            _ => span.min + Duration::from_micros(self.below(width.saturating_add(1))),
-        }
-    }
-
     fn plan(&mut self, at: Instant, planned: Planned) {
         let serial = self.next_serial;
         self.next_serial += 1;
@@ -199,9 +198,10 @@ impl Network {
 
     /// When something sent now in this direction arrives: never before what was sent earlier.
     fn arrival(&mut self, now: Instant, conn: ConnId, direction: Direction) -> Instant {
-        let at = now + self.draw(self.config.latency);
+        let latency = self.entropy.span(self.config.latency);
         let link = self.links.get_mut(&conn).expect("the link exists");
         let pipe = link.pipe_mut(direction);
+        let at = now + latency + pipe.extra;
         pipe.last_arrival = pipe.last_arrival.max(at);
         pipe.last_arrival
     }
@@ -210,13 +210,18 @@ impl Network {
 
     /// The client connects.
     pub(crate) fn connect(&mut self, now: Instant, conn: ConnId) {
-        let pipe = || Pipe {
+        let extra = match self.config.slow_links {
+            Some(slow) if self.entropy.chance(slow.percent) => self.entropy.span(slow.extra),
+            Some(_) | None => Duration::ZERO,
+        };
+        let pipe = |extra| Pipe {
             last_arrival: now,
             cut_after: None,
+            extra,
         };
         let link = Link {
-            to_broker: pipe(),
-            to_client: pipe(),
+            to_broker: pipe(extra),
+            to_client: pipe(Duration::ZERO),
             outbox: VecDeque::new(),
             is_writing: false,
             is_cut: false,
@@ -253,7 +258,7 @@ impl Network {
     }
 
     pub(crate) fn seal(&mut self, now: Instant, job: SealJob) {
-        let at = now + self.draw(self.config.seal);
+        let at = now + self.entropy.span(self.config.seal);
         self.plan_event(at, Event::Sealed(job));
     }
 
@@ -261,7 +266,7 @@ impl Network {
     fn write(&mut self, now: Instant, conn: ConnId) -> Option<Event> {
         let limit = match self.config.write_bytes_max {
             None => usize::MAX,
-            Some(most) => self.size_up_to(most),
+            Some(most) => self.entropy.size_up_to(most),
         };
         let link = self.links.get_mut(&conn)?;
         let Some(front) = link.outbox.front_mut() else {
@@ -275,7 +280,7 @@ impl Network {
         let count = taken.len();
         let pause = match self.config.write_bytes_max {
             None => Duration::ZERO,
-            Some(_) => self.draw(self.config.write_pause),
+            Some(_) => self.entropy.span(self.config.write_pause),
         };
         self.plan(now + pause, Planned::Write(conn));
         self.ship(now, conn, Direction::ToBroker, taken);
@@ -325,6 +330,18 @@ impl Network {
             .is_silent = true;
     }
 
+    /// Ends every fault that is planned or lasting. A connection that fell silent stays so, and
+    /// what is on the wire stays there.
+    pub(crate) fn heal(&mut self) {
+        self.config.slow_links = None;
+        for link in self.links.values_mut() {
+            for pipe in [&mut link.to_broker, &mut link.to_client] {
+                pipe.cut_after = None;
+                pipe.extra = Duration::ZERO;
+            }
+        }
+    }
+
     /// Cuts a connection now: both ends hear of it a latency later. What was shipped arrives.
     pub(crate) fn cut(&mut self, now: Instant, conn: ConnId) {
         let Some(link) = self.links.get_mut(&conn) else {
@@ -344,11 +361,6 @@ impl Network {
 
     // ---- Pipes --------------------------------------------------------------------------------
 
-    fn size_up_to(&mut self, most: usize) -> usize {
-        let bound = u64::try_from(most.max(1)).expect("fits");
-        usize::try_from(self.below(bound)).expect("below a usize") + 1
-    }
-
     /// Sends bytes on their way, in chunks, as far as they may pass.
     fn ship(&mut self, now: Instant, conn: ConnId, direction: Direction, mut bytes: Bytes) {
         let Some(link) = self.links.get_mut(&conn) else {
@@ -367,7 +379,7 @@ impl Network {
         while !bytes.is_empty() {
             let size = match self.config.chunk_bytes_max {
                 None => bytes.len(),
-                Some(most) => self.size_up_to(most).min(bytes.len()),
+                Some(most) => self.entropy.size_up_to(most).min(bytes.len()),
             };
             let chunk = bytes.split_to(size);
             let at = self.arrival(now, conn, direction);

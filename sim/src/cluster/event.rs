@@ -32,6 +32,8 @@ pub enum ClusterEvent {
         broker: BrokerId,
         /// Why.
         reason: &'static str,
+        /// Whether it is the cluster's doing, and not that of the bytes it received.
+        is_fault: bool,
     },
 }
 
@@ -48,4 +50,6 @@ pub struct BatchOutcome {
     pub base_offset: i64,
     /// Whether its records are new in the log: false for errors without append and duplicates.
     pub is_appended: bool,
+    /// Whether [`Cluster::fail_next`](super::Cluster::fail_next) decided the answer.
+    pub is_scripted: bool,
 }

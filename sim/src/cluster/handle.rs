@@ -20,6 +20,9 @@ use crate::codec::{
 /// The cluster closes the connection for this reason.
 type CloseReason = &'static str;
 
+/// Without an answer, closing is how a broker says that a batch was refused.
+pub(super) const ACKS_NONE_REFUSED: CloseReason = "a batch with acks=0 was refused";
+
 /// acks=−1: all replicas in sync.
 const ACKS_ALL: i16 = -1;
 /// acks=0: no answer is wanted.
@@ -186,9 +189,9 @@ impl Cluster {
                 if !seen.insert((topic.topic.clone(), item.partition)) {
                     continue;
                 }
-                let (answer, is_appended) = self.produce_batch(handled, request, index, item);
+                let (answer, effect) = self.produce_batch(handled, request, index, item);
                 if self.config.tells_events {
-                    outcomes.push(self.outcome(index, &answer, is_appended));
+                    outcomes.push(self.outcome(index, &answer, effect));
                 }
                 partitions.push(answer);
             }
@@ -212,21 +215,21 @@ impl Cluster {
         }
         let mut answers = topics.iter().flat_map(|topic| &topic.partitions);
         if answers.any(|answer| answer.error_code != error_code::NONE) {
-            return Err("a batch with acks=0 was refused");
+            return Err(ACKS_NONE_REFUSED);
         }
         Ok(())
     }
 
-    /// One batch: its answer, and whether its records are new in the log.
+    /// One batch: its answer, and what it did.
     fn produce_batch(
         &mut self,
         handled: &Handled,
         request: &ProduceRequest,
         topic: Option<usize>,
         item: &ProducePartition,
-    ) -> (PartitionAnswer, bool) {
+    ) -> (PartitionAnswer, Effect) {
         let index = item.partition;
-        let refuse = |error_code| (PartitionAnswer::refused(index, error_code), false);
+        let refuse = |error_code| (PartitionAnswer::refused(index, error_code), Effect::None);
         let version = handled.header.api_version;
         let Some(topic) = topic else {
             return refuse(match version {
@@ -251,7 +254,7 @@ impl Cluster {
         let records = item.records.as_ref().expect("null records were sorted out");
         let batch = match only_batch(records, version) {
             Ok(batch) => batch,
-            Err(refusal) => return (refusal.into_answer(index), false),
+            Err(refusal) => return (refusal.into_answer(index), Effect::None),
         };
         if batch.is_transactional() {
             return refuse(error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
@@ -265,25 +268,34 @@ impl Cluster {
                 leader_id: leader.0,
                 leader_epoch: partition.leader_epoch,
             });
-            return (answer, false);
+            return (answer, Effect::None);
         }
         let scripted = partition.scripted.pop_front();
         if let Some(failure) = scripted.filter(|failure| !failure.append) {
-            return refuse(failure.error_code);
+            return (
+                PartitionAnswer::refused(index, failure.error_code),
+                Effect::Scripted,
+            );
         }
         if request.acks == ACKS_ALL && live_count < topic.config.min_insync_replicas {
             let mut answer = PartitionAnswer::refused(index, error_code::NOT_ENOUGH_REPLICAS);
             answer.log_start_offset = 0;
-            return (answer, false);
+            return (answer, Effect::None);
         }
         let offset_before = partition.log.next_offset();
         let mut answer = append(context, partition, index, &batch)
             .unwrap_or_else(|refusal| refusal.into_answer(index));
         let is_appended = partition.log.next_offset() > offset_before;
+        let mut effect = if is_appended {
+            Effect::Appended
+        } else {
+            Effect::None
+        };
         if let Some(failure) = scripted.filter(|_| answer.error_code == error_code::NONE) {
             answer = PartitionAnswer::refused(index, failure.error_code);
+            effect = Effect::ScriptedAppended;
         }
-        (answer, is_appended)
+        (answer, effect)
     }
 
     fn live_replicas(&self, topic: usize, partition: i32) -> usize {
@@ -296,7 +308,7 @@ impl Cluster {
         &self,
         topic: Option<usize>,
         answer: &PartitionAnswer,
-        is_appended: bool,
+        effect: Effect,
     ) -> BatchOutcome {
         let topic = topic.and_then(|index| self.topics[index].as_ref());
         BatchOutcome {
@@ -304,7 +316,8 @@ impl Cluster {
             partition: answer.partition,
             error_code: answer.error_code,
             base_offset: answer.base_offset,
-            is_appended,
+            is_appended: matches!(effect, Effect::Appended | Effect::ScriptedAppended),
+            is_scripted: matches!(effect, Effect::Scripted | Effect::ScriptedAppended),
         }
     }
 
@@ -321,6 +334,19 @@ impl Cluster {
             .filter(|broker| ids.contains(&broker.config.id.0));
         brokers.map(super::Broker::endpoint).collect()
     }
+}
+
+/// What a batch did to the log, and on whose word it was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// Nothing: refused, or a duplicate.
+    None,
+    /// It was appended.
+    Appended,
+    /// Nothing, as a test had scripted.
+    Scripted,
+    /// It was appended, but the answer is a scripted error.
+    ScriptedAppended,
 }
 
 /// The request at hand.

@@ -42,6 +42,7 @@ pub use event::{BatchOutcome, ClusterEvent};
 pub use log::{BatchFacts, LogHeader, LogRecord, PartitionLog, record_digest};
 pub use peer::PeerId;
 
+use handle::ACKS_NONE_REFUSED;
 use peer::{Next, Peer};
 use topic::{Partition, ScriptedFailure, Topic};
 
@@ -151,10 +152,10 @@ impl Cluster {
             }
             match state.next_frame(self.config.request_bytes_max) {
                 Next::Wait => return,
-                Next::Broken => return self.close(peer, "frame length out of bounds"),
+                Next::Broken => return self.close(peer, "frame length out of bounds", false),
                 Next::Frame(frame) => {
                     if let Err(reason) = self.handle(now, peer, broker, &frame) {
-                        return self.close(peer, reason);
+                        return self.close(peer, reason, reason == ACKS_NONE_REFUSED);
                     }
                 }
             }
@@ -183,7 +184,7 @@ impl Cluster {
         }
     }
 
-    fn close(&mut self, peer: PeerId, reason: &'static str) {
+    fn close(&mut self, peer: PeerId, reason: &'static str, is_fault: bool) {
         let Some(state) = self.peers.remove(&peer) else {
             return;
         };
@@ -192,6 +193,7 @@ impl Cluster {
             peer,
             broker: state.broker,
             reason,
+            is_fault,
         });
     }
 
@@ -297,7 +299,7 @@ impl Cluster {
         let of_broker = |(peer, state): (&PeerId, &Peer)| (state.broker == broker).then_some(*peer);
         let peers: Vec<PeerId> = self.peers.iter().filter_map(of_broker).collect();
         for peer in peers {
-            self.close(peer, "the broker goes down");
+            self.close(peer, "the broker goes down", true);
         }
     }
 
@@ -311,6 +313,16 @@ impl Cluster {
         self.partition_mut(topic, partition)
             .scripted
             .push_back(failure);
+    }
+
+    /// Takes back every [`Self::fail_next`] that has not hit yet.
+    pub fn forgive(&mut self) {
+        let partitions = self
+            .topics
+            .iter_mut()
+            .flatten()
+            .flat_map(|t| &mut t.partitions);
+        partitions.for_each(|partition| partition.scripted.clear());
     }
 
     /// Forgets what a partition knows of producers, as after `producer.id.expiration.ms`.

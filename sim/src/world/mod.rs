@@ -7,24 +7,35 @@
 mod narrate;
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::BytesMut;
 use titorelli::{
     CloseCause, Config, ConnId, Deadline, FlushId, Input, Instant, Output, ProducerCore, Reason,
+    SendError, WaiterId,
 };
 
-use crate::cluster::{BrokerId, Cluster, ClusterConfig, ClusterOutput, PeerId};
+use crate::cluster::{BrokerId, Cluster, ClusterConfig, ClusterEvent, ClusterOutput, PeerId};
+use crate::codec::error_code;
 use crate::journal::{Journal, OwnedRecord, RecordId};
 use crate::network::{Direction, Event, Network, NetworkConfig};
 use crate::timeline::Timeline;
 
 /// A run that takes more steps between two quiet moments is caught in a loop.
-const STEPS_MAX: u32 = 1_000_000;
+const STEPS_MAX: u32 = 3_000_000;
 /// As many calls of `handle_timeout` at one instant without any effect are a busy loop (L6).
 const IDLE_CALLS_MAX: u32 = 50;
 /// A run that is not quiet after so much virtual time hangs.
 const QUIET_WITHIN: Duration = Duration::from_secs(3_600);
+/// Answers that say: these bytes are wrong.
+const MALFORMED: [i16; 5] = [
+    error_code::UNKNOWN_SERVER_ERROR,
+    error_code::CORRUPT_MESSAGE,
+    error_code::INVALID_REQUIRED_ACKS,
+    error_code::UNSUPPORTED_COMPRESSION_TYPE,
+    error_code::INVALID_RECORD,
+];
 /// Lines of the timeline in a failure report.
 const TAIL_LINES: usize = 40;
 
@@ -65,9 +76,13 @@ pub struct World {
     timeline: Timeline,
     connections: BTreeMap<ConnId, Connection>,
     peers: BTreeMap<PeerId, ConnId>,
-    flushes: BTreeSet<FlushId>,
-    is_closing: bool,
+    /// With the instant of the call.
+    flushes: BTreeMap<FlushId, Instant>,
+    /// When `close` gives up, once it was called.
+    give_up_at: Option<Instant>,
     is_closed: bool,
+    /// A checksum over everything that the core wanted sent, and when.
+    digest: u32,
     /// How often in a row `handle_timeout` was called at this instant without any effect.
     idle_calls: u32,
 }
@@ -107,8 +122,9 @@ impl World {
             timeline: Timeline::default(),
             connections: BTreeMap::new(),
             peers: BTreeMap::new(),
-            flushes: BTreeSet::new(),
-            is_closing: false,
+            flushes: BTreeMap::new(),
+            give_up_at: None,
+            digest: 0,
             is_closed: false,
             idle_calls: 0,
         }
@@ -118,9 +134,10 @@ impl World {
 
     /// The application sends a record. A call that has to wait is resumed when its turn comes.
     pub fn send(&mut self, record: OwnedRecord) -> RecordId {
+        self.idle_calls = 0;
         let result = record.lend(|record| self.core.send(self.now, record));
         self.narrate_send(&record, &result);
-        let id = self.journal.sent(record, result);
+        let id = self.journal.sent(self.now, record, result);
         self.settle();
         id
     }
@@ -129,7 +146,7 @@ impl World {
     pub fn flush(&mut self) -> FlushId {
         let id = self.core.flush(self.now);
         self.note("app", format_args!("flush {}", id.0));
-        self.flushes.insert(id);
+        self.flushes.insert(id, self.now);
         self.settle();
         id
     }
@@ -148,8 +165,9 @@ impl World {
             "app",
             format_args!("close within {} ms", give_up_after.as_millis()),
         );
-        self.is_closing = true;
-        self.core.close(self.now, self.now + give_up_after);
+        let give_up_at = self.now + give_up_after;
+        self.give_up_at = Some(give_up_at);
+        self.core.close(self.now, give_up_at);
         self.settle();
     }
 
@@ -165,6 +183,7 @@ impl World {
         for _ in 0..STEPS_MAX {
             if !self.step(until) {
                 self.now = self.now.max(until);
+                self.idle_calls = 0;
                 return;
             }
         }
@@ -196,7 +215,7 @@ impl World {
             && self.network.next_at().is_none()
             && self.journal.open_count() == 0
             && self.flushes.is_empty()
-            && self.is_closing == self.is_closed
+            && self.give_up_at.is_some() == self.is_closed
     }
 
     fn deadline(&self) -> Option<Deadline> {
@@ -254,6 +273,18 @@ impl World {
         );
     }
 
+    /// L1: no record outlasts `delivery_timeout`, which counts from the opening of its batch.
+    fn check_ages(&self, ended: &[RecordId]) {
+        let limit = self.core.config().delivery_timeout;
+        for id in ended {
+            let age = self.now.since(self.journal.accepted_at(*id));
+            assert!(
+                age <= limit,
+                "L1: {id:?} ended after {age:?}, beyond delivery_timeout"
+            );
+        }
+    }
+
     // ---- Effects of the core ------------------------------------------------------------------
 
     fn on_output(&mut self, output: Output) {
@@ -272,6 +303,8 @@ impl World {
                 self.network.connect(now, conn);
             }
             Output::Transmit { conn, bytes } => {
+                self.digest = crc32c::crc32c_append(self.digest, &now.as_micros().to_be_bytes());
+                self.digest = crc32c::crc32c_append(self.digest, &bytes);
                 self.narrate_requests(conn, &bytes);
                 self.network.transmit(now, conn, bytes);
             }
@@ -283,6 +316,7 @@ impl World {
             Output::Seal(job) => self.network.seal(now, job),
             Output::Delivered(delivery) => {
                 let ended = self.journal.delivered(&delivery);
+                self.check_ages(&ended);
                 self.narrate_delivery(&delivery, &ended);
             }
             Output::Admitted(waiter) => {
@@ -292,30 +326,42 @@ impl World {
                 let record = self.journal.record(id).clone();
                 let result = record.lend(|record| self.core.resume(now, waiter, record));
                 self.narrate_resume(&record, &result);
-                self.journal.answered(id, result);
+                self.journal.answered(now, id, result);
             }
-            Output::Refused(waiter, error) => {
-                let Some(id) = self.journal.take_waiter(waiter) else {
-                    return;
-                };
-                let label = self.journal.record(id).label();
-                self.note("app", format_args!("refused {label}: {error}"));
-                self.journal.answered(id, Err(error));
-            }
+            Output::Refused(waiter, error) => self.on_refused(waiter, error),
             Output::Flushed(id) => {
-                assert!(self.flushes.remove(&id), "a flush ends once");
+                let since = self.flushes.remove(&id).expect("a flush ends once");
+                let limit = self.core.config().delivery_timeout;
+                assert!(
+                    now.since(since) <= limit,
+                    "L3: a flush outlasts delivery_timeout"
+                );
                 self.note("app", format_args!("flushed {}", id.0));
             }
             Output::Closed => {
-                assert!(
-                    self.is_closing && !self.is_closed,
-                    "closed once, and only when asked"
-                );
+                let give_up_at = self.give_up_at.expect("closed only when asked");
+                assert!(!self.is_closed, "closed once");
+                assert!(now <= give_up_at, "L4: close outlasts its limit");
                 self.is_closed = true;
                 self.note("app", "closed");
             }
             Output::Trace(event) => self.narrate_trace(&event),
         }
+    }
+
+    fn on_refused(&mut self, waiter: WaiterId, error: SendError) {
+        let Some(id) = self.journal.take_waiter(waiter) else {
+            return;
+        };
+        let span = self.now.since(self.journal.called_at(id));
+        let limit = self.core.config().max_block;
+        assert!(
+            span <= limit,
+            "L4: {id:?} waited {span:?}, beyond max_block"
+        );
+        let label = self.journal.record(id).label();
+        self.note("app", format_args!("refused {label}: {error}"));
+        self.journal.answered(self.now, id, Err(error));
     }
 
     // ---- Events of the network ----------------------------------------------------------------
@@ -392,6 +438,7 @@ impl World {
 
     fn drain_cluster(&mut self) {
         while let Some(event) = self.cluster.poll_event() {
+            check_judgement(&event);
             self.narrate_cluster(&event);
         }
         while let Some(output) = self.cluster.poll_output() {
@@ -454,16 +501,23 @@ impl World {
         }
     }
 
+    /// Ends every fault: brokers are up, nothing is scripted, throttled, slow or about to be cut.
+    pub fn heal(&mut self) {
+        self.network.heal();
+        let brokers: Vec<BrokerId> = self.cluster.config().brokers.iter().map(|b| b.id).collect();
+        for broker in brokers {
+            self.cluster.set_up(broker);
+            self.cluster.throttle(broker, 0);
+        }
+        self.cluster.forgive();
+        self.settle();
+    }
+
     /// A broker's answers vanish from now on, on the present connections, without an end.
     pub fn silence(&mut self, broker: BrokerId) {
         for conn in self.connections_to(broker) {
             self.network.silence(conn);
         }
-    }
-
-    /// A number below `bound`, from the run's generator.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.network.below(bound)
     }
 
     // ---- Observers ----------------------------------------------------------------------------
@@ -504,9 +558,36 @@ impl World {
         self.is_closed
     }
 
+    /// A checksum over everything that the core wanted sent, and when: equal runs have equal ones.
+    #[must_use]
+    pub const fn digest(&self) -> u32 {
+        self.digest
+    }
+
     /// Turns the timeline on or off.
     pub const fn narrate(&mut self, is_on: bool) {
         self.timeline.switch(is_on);
+    }
+}
+
+/// S5: the cluster's own decoder finds nothing wrong with what the producer sends.
+fn check_judgement(event: &ClusterEvent) {
+    match event {
+        ClusterEvent::Handled { batches, .. } => {
+            for batch in batches.iter().filter(|batch| !batch.is_scripted) {
+                let code = batch.error_code;
+                assert!(
+                    !MALFORMED.contains(&code),
+                    "S5: {} for {batch:?}",
+                    error_code::name(code)
+                );
+            }
+        }
+        ClusterEvent::Closed {
+            reason, is_fault, ..
+        } => {
+            assert!(is_fault, "S5: the broker closes the connection: {reason}");
+        }
     }
 }
 
@@ -514,7 +595,10 @@ impl Drop for World {
     /// A run that panics shows how it came to that.
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}\n{}", self.timeline.tail(TAIL_LINES), self.core.report());
+            eprintln!("{}", self.timeline.tail(TAIL_LINES));
+            // A core whose invariants are broken may not be able to describe itself.
+            let report = catch_unwind(AssertUnwindSafe(|| self.core.report().to_string()));
+            eprintln!("{}", report.unwrap_or_default());
         }
     }
 }

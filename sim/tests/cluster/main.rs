@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod client;
+mod corpus;
 mod faults;
 mod produce;
 mod robust;

@@ -1,0 +1,41 @@
+//! I7 and S11: what was acked lies in the log in the order of acceptance.
+
+use std::collections::BTreeMap;
+
+use crate::journal::{RecordId, RecordState};
+use crate::world::World;
+
+/// The acked records of one partition, by the number of their acceptance: record and offset.
+type Acked = BTreeMap<u64, (RecordId, i64)>;
+
+/// Checks every partition. Only for configurations that promise order.
+///
+/// # Panics
+/// A record that was accepted later has an earlier offset.
+pub fn order(world: &World) {
+    let journal = world.journal();
+    let mut by_partition: BTreeMap<(&str, i32), Acked> = BTreeMap::new();
+    for (id, record, state) in journal.records() {
+        if let RecordState::Acked {
+            partition,
+            offset: offset @ 0..,
+        } = *state
+        {
+            let acked = by_partition.entry((&record.topic, partition)).or_default();
+            acked.insert(journal.accepted_as(id), (id, offset));
+        }
+    }
+    for ((topic, partition), acked) in by_partition {
+        let mut before: Option<(RecordId, i64)> = None;
+        for (id, offset) in acked.into_values() {
+            if let Some((earlier, earlier_offset)) = before {
+                assert!(
+                    earlier_offset < offset,
+                    "I7: {topic}/{partition}: {earlier:?} at {earlier_offset} was accepted \
+                     before {id:?} at {offset}"
+                );
+            }
+            before = Some((id, offset));
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! What a seed draws before anything runs.
+
+use core::fmt;
+use core::time::Duration;
+
+use titorelli::{Acks, Codec, Config};
+
+use crate::cluster::{ClusterConfig, Strictness};
+use crate::entropy::Entropy;
+use crate::network::{NetworkConfig, SlowLinks, Span};
+use crate::story::ms;
+use crate::world::WorldConfig;
+
+/// A kind of fault. Broker, partition and size are drawn when it strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Every connection to a broker is cut.
+    Cut,
+    /// A request is cut at some byte.
+    CutRequest,
+    /// An answer is cut at some byte, often the first.
+    LoseResponse,
+    /// A broker's present connections fall silent.
+    Silence,
+    /// A partition gets another leader.
+    MoveLeader,
+    /// A broker goes down.
+    Down,
+    /// A broker comes up.
+    Up,
+    /// The next batches of a partition are refused.
+    Refuse,
+    /// The next batch of a partition is appended and answered with an error.
+    FailAfterAppend,
+    /// A broker throttles, or ceases to.
+    Throttle,
+    /// A topic gets one more partition.
+    AddPartitions,
+}
+
+impl Fault {
+    const ALL: [Self; 11] = [
+        Self::Cut,
+        Self::CutRequest,
+        Self::LoseResponse,
+        Self::Silence,
+        Self::MoveLeader,
+        Self::Down,
+        Self::Up,
+        Self::Refuse,
+        Self::FailAfterAppend,
+        Self::Throttle,
+        Self::AddPartitions,
+    ];
+}
+
+/// Everything that is drawn from the seed.
+#[derive(Clone, Debug)]
+pub(super) struct Knobs {
+    pub(super) brokers: u16,
+    topic_count: usize,
+    partitions: i32,
+    pub(super) retries: u32,
+    core: Config,
+    network: NetworkConfig,
+    faults: Vec<Fault>,
+    pub(super) fault_percent: u64,
+    pub(super) flush_percent: u64,
+    pub(super) placed_percent: u64,
+    pub(super) value_bytes_max: usize,
+    pub(super) actions: u64,
+    pub(super) burst_max: u64,
+    pub(super) pause: Span,
+}
+
+impl Knobs {
+    pub(super) fn draw(entropy: &mut Entropy) -> Self {
+        let retries = entropy.pick(&[0, 1, 5, 1_000_000]);
+        let core = draw_config(entropy, retries);
+        let mut network = draw_network(entropy);
+        if core.request_timeout <= ms(1_000) && network.write_bytes_max.is_some() {
+            // A request must fit through the transport within its timeout, or nothing ever does.
+            network.write_bytes_max = network.write_bytes_max.max(Some(50));
+        }
+        let faults = Fault::ALL
+            .into_iter()
+            .filter(|_| entropy.chance(50))
+            .collect();
+        Self {
+            brokers: entropy.pick(&[1, 2, 3, 5]),
+            topic_count: entropy.pick(&[1, 1, 2, 3]),
+            partitions: entropy.pick(&[1, 2, 6]),
+            retries,
+            core,
+            network,
+            faults,
+            fault_percent: entropy.pick(&[0, 10, 30, 60]),
+            flush_percent: entropy.pick(&[0, 0, 5, 30]),
+            placed_percent: entropy.pick(&[0, 50, 100]),
+            value_bytes_max: entropy.pick(&[0, 40, 500, 3_000]),
+            actions: entropy.pick(&[10, 30, 80]),
+            burst_max: entropy.pick(&[1, 4, 20]),
+            pause: draw_span(entropy, &[0, 1, 20, 200]),
+        }
+    }
+
+    /// The configuration of the world.
+    pub(super) fn world(&self, seed: u64) -> WorldConfig {
+        let mut cluster = ClusterConfig::with_brokers(self.brokers);
+        cluster.strictness = Strictness::Strict;
+        cluster.auto_create_topics = false;
+        WorldConfig {
+            seed,
+            core: self.core.clone(),
+            cluster,
+            network: self.network,
+        }
+    }
+
+    /// Names and partition counts of the topics.
+    pub(super) fn topics(&self) -> Vec<(String, i32)> {
+        (0..self.topic_count)
+            .map(|index| (format!("t{index}"), self.partitions))
+            .collect()
+    }
+
+    pub(super) fn draw_topic(&self, entropy: &mut Entropy) -> (String, i32) {
+        (
+            format!("t{}", entropy.index(self.topic_count)),
+            self.partitions,
+        )
+    }
+
+    pub(super) fn draw_fault(&self, entropy: &mut Entropy) -> Option<Fault> {
+        (!self.faults.is_empty()).then(|| entropy.pick(&self.faults))
+    }
+
+    /// Whether the order of a partition's records is promised: a retried batch can be overtaken
+    /// only by others in flight.
+    pub(super) fn keeps_order(&self) -> bool {
+        self.retries == 0 || self.core.max_in_flight_requests_per_connection == 1
+    }
+}
+
+fn draw_span(entropy: &mut Entropy, millis: &[u64]) -> Span {
+    let (one, other) = (entropy.pick(millis), entropy.pick(millis));
+    Span::between(ms(one.min(other)), ms(one.max(other)))
+}
+
+fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
+    let mut config = Config::default();
+    config.acks = entropy.pick(&[Acks::None, Acks::Leader, Acks::All, Acks::All]);
+    config.retries = retries;
+    config.compression = entropy.pick(&[
+        Codec::None,
+        Codec::None,
+        Codec::Gzip,
+        Codec::Snappy,
+        Codec::Lz4,
+    ]);
+    config.batch_size = entropy.pick(&[0, 200, 1_000, 16_384]);
+    config.linger = ms(entropy.pick(&[0, 0, 5, 100]));
+    config.buffer_memory = entropy.pick(&[4_000, 20_000, 33_554_432]);
+    config.max_block = ms(entropy.pick(&[0, 100, 2_000, 60_000]));
+    config.max_request_size = entropy.pick(&[4_000, 20_000, 1_048_576]);
+    config.metadata_max_age = ms(entropy.pick(&[300, 5_000, 300_000]));
+    config.retry_backoff = ms(entropy.pick(&[5, 20, 100]));
+    config.retry_backoff_max = ms(entropy.pick(&[100, 1_000]));
+    config.reconnect_backoff = ms(entropy.pick(&[5, 50]));
+    config.reconnect_backoff_max = ms(entropy.pick(&[50, 1_000]));
+    config.request_timeout = ms(entropy.pick(&[400, 1_000, 30_000]));
+    config.socket_connection_setup_timeout = ms(entropy.pick(&[200, 10_000]));
+    let slack = ms(entropy.pick(&[0, 300, 5_000, 120_000]));
+    config.delivery_timeout = config.linger + config.request_timeout + slack;
+    config.max_in_flight_requests_per_connection = entropy.pick(&[1, 1, 2, 5]);
+    config
+}
+
+fn draw_network(entropy: &mut Entropy) -> NetworkConfig {
+    // Never zero: a core that is told not to pause would then go round in no time at all.
+    let latencies = [50, 100, 1_000, 20_000];
+    let (one, other) = (entropy.pick(&latencies), entropy.pick(&latencies));
+    let micros = Duration::from_micros;
+    let is_slow = entropy.chance(30);
+    NetworkConfig {
+        latency: Span::between(micros(one.min(other)), micros(one.max(other))),
+        seal: draw_span(entropy, &[0, 0, 1, 5]),
+        write_bytes_max: entropy.pick(&[None, None, Some(7), Some(50), Some(2_000)]),
+        write_pause: Span::between(Duration::ZERO, micros(200)),
+        chunk_bytes_max: entropy.pick(&[None, None, Some(3), Some(20), Some(500)]),
+        slow_links: is_slow.then(|| SlowLinks {
+            percent: 40,
+            extra: Span::between(ms(50), ms(3_000)),
+        }),
+    }
+}
+
+impl fmt::Display for Knobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "brokers {} topics {} of {} partitions, actions {} burst {} pause {:?}",
+            self.brokers,
+            self.topic_count,
+            self.partitions,
+            self.actions,
+            self.burst_max,
+            self.pause,
+        )?;
+        writeln!(f, "faults {}% of {:?}", self.fault_percent, self.faults)?;
+        writeln!(f, "{:?}", self.network)?;
+        write!(f, "{:?}", self.core)
+    }
+}

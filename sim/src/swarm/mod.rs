@@ -1,0 +1,373 @@
+//! One seed, one whole run: topology, configuration, workload and faults are drawn from it.
+//!
+//! Three phases: *chaos*, with faults; *heal*, without: whatever is under way must end; *probe*:
+//! every partition must take a record again. Each knob and each kind of fault is off for a good
+//! part of the seeds (swarm testing), so that no fault hides another.
+
+mod knobs;
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::check;
+use crate::cluster::BrokerId;
+use crate::codec::error_code;
+use crate::entropy::Entropy;
+use crate::journal::{OwnedRecord, RecordState};
+use crate::story::ms;
+use crate::world::World;
+
+use knobs::{Fault, Knobs};
+
+/// How often a healed cluster may fail to take a record; it has five times the timeouts for that.
+const PROBES_MAX: u32 = 20;
+/// How long `close` may take in a healed world.
+const CLOSE_WITHIN: Duration = Duration::from_secs(300);
+/// What a broker answers although the batch is in the log.
+const AFTER_APPEND: [i16; 2] = [
+    error_code::REQUEST_TIMED_OUT,
+    error_code::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+];
+/// What a broker answers when it has not appended.
+const REFUSALS: [i16; 8] = [
+    error_code::NOT_LEADER_OR_FOLLOWER,
+    error_code::UNKNOWN_TOPIC_OR_PARTITION,
+    error_code::LEADER_NOT_AVAILABLE,
+    error_code::NOT_ENOUGH_REPLICAS,
+    error_code::KAFKA_STORAGE_ERROR,
+    error_code::MESSAGE_TOO_LARGE,
+    error_code::TOPIC_AUTHORIZATION_FAILED,
+    error_code::POLICY_VIOLATION,
+];
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Records that the application sent.
+    pub records: u64,
+    /// Of these, acked.
+    pub acked: u64,
+    /// Certainly not written.
+    pub not_persisted: u64,
+    /// Perhaps written.
+    pub maybe_persisted: u64,
+    /// Not accepted.
+    pub rejected: u64,
+    /// Batches sent again.
+    pub retries: u64,
+    /// Records in the logs beyond the first copy.
+    pub copies: u64,
+    /// Virtual time, in milliseconds.
+    pub virtual_ms: u64,
+    /// A checksum over everything that the core wanted sent, and when.
+    pub digest: u32,
+}
+
+impl Summary {
+    /// Adds up two runs; digests are combined, order matters.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            records: self.records + other.records,
+            acked: self.acked + other.acked,
+            not_persisted: self.not_persisted + other.not_persisted,
+            maybe_persisted: self.maybe_persisted + other.maybe_persisted,
+            rejected: self.rejected + other.rejected,
+            retries: self.retries + other.retries,
+            copies: self.copies + other.copies,
+            virtual_ms: self.virtual_ms + other.virtual_ms,
+            digest: self.digest.rotate_left(1) ^ other.digest,
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "records={} acked={} not_persisted={} maybe_persisted={} rejected={} retries={} \
+             copies={} virtual_ms={} digest={:08x}",
+            self.records,
+            self.acked,
+            self.not_persisted,
+            self.maybe_persisted,
+            self.rejected,
+            self.retries,
+            self.copies,
+            self.virtual_ms,
+            self.digest,
+        )
+    }
+}
+
+/// The knobs that a seed draws, as one line each.
+#[must_use]
+pub fn banner(seed: u64) -> String {
+    Knobs::draw(&mut Entropy::new(seed)).to_string()
+}
+
+/// Runs one seed. With `is_told` the timeline is kept, so that a failure shows how it came about.
+///
+/// # Panics
+/// Something does not hold that must always hold; the message begins with the invariant's name.
+#[must_use]
+pub fn run_seed(seed: u64, is_told: bool) -> Summary {
+    let mut entropy = Entropy::new(seed);
+    let knobs = Knobs::draw(&mut entropy);
+    let mut world = World::new(knobs.world(seed));
+    world.narrate(is_told);
+    for (topic, partitions) in knobs.topics() {
+        world.control(|cluster| cluster.create_topic(&topic, partitions));
+    }
+    let mut run = Run {
+        world,
+        knobs,
+        entropy,
+        sent: 0,
+    };
+    run.chaos();
+    run.heal();
+    run.probe();
+    run.close();
+    run.summary()
+}
+
+/// A run under way.
+struct Run {
+    world: World,
+    knobs: Knobs,
+    entropy: Entropy,
+    /// Records sent so far: each has its number in its value, so that no two are equal.
+    sent: u64,
+}
+
+impl Run {
+    fn chaos(&mut self) {
+        for _ in 0..self.knobs.actions {
+            if self.entropy.chance(self.knobs.fault_percent) {
+                if let Some(fault) = self.knobs.draw_fault(&mut self.entropy) {
+                    self.inflict(fault);
+                }
+            } else {
+                let burst = self.entropy.within(1, self.knobs.burst_max);
+                for _ in 0..burst {
+                    let record = self.draw_record();
+                    self.world.send(record);
+                }
+            }
+            if self.entropy.chance(self.knobs.flush_percent) {
+                self.world.flush();
+            }
+            let pause = self.entropy.span(self.knobs.pause);
+            self.world.run_for(pause);
+        }
+    }
+
+    fn draw_record(&mut self) -> OwnedRecord {
+        let (topic, partitions) = self.knobs.draw_topic(&mut self.entropy);
+        let number = self.sent;
+        self.sent += 1;
+        let size = self.entropy.index(self.knobs.value_bytes_max + 1);
+        let mut value = format!("{number}:").into_bytes();
+        value.resize(value.len().max(size), b'.');
+        let is_placed = self.entropy.chance(self.knobs.placed_percent);
+        let partition = is_placed.then(|| {
+            i32::try_from(
+                self.entropy
+                    .below(u64::try_from(partitions).expect("positive")),
+            )
+            .expect("below an i32")
+        });
+        let key = self
+            .entropy
+            .chance(30)
+            .then(|| format!("key {}", number % 7).into_bytes());
+        let headers = if self.entropy.chance(20) {
+            vec![("a".to_owned(), None), ("a".to_owned(), Some(vec![7]))]
+        } else {
+            Vec::new()
+        };
+        let timestamp_ms = self.entropy.chance(20).then(|| {
+            let offset_ms = i64::try_from(self.entropy.below(100_000)).expect("small");
+            1_699_999_950_000 + offset_ms
+        });
+        OwnedRecord {
+            topic,
+            partition,
+            key,
+            value: Some(value),
+            headers,
+            timestamp_ms,
+        }
+    }
+
+    fn draw_broker(&mut self) -> BrokerId {
+        let count = u64::from(self.knobs.brokers);
+        BrokerId(i32::try_from(self.entropy.within(1, count)).expect("few"))
+    }
+
+    /// A partition that exists.
+    fn draw_place(&mut self) -> (String, i32) {
+        let (topic, partitions) = self.knobs.draw_topic(&mut self.entropy);
+        let count = u64::try_from(partitions).expect("positive");
+        (
+            topic,
+            i32::try_from(self.entropy.below(count)).expect("below an i32"),
+        )
+    }
+
+    fn inflict(&mut self, fault: Fault) {
+        let broker = self.draw_broker();
+        let (topic, partition) = self.draw_place();
+        self.world.note(
+            "fault",
+            format_args!("{fault:?} {broker} {topic}/{partition}"),
+        );
+        match fault {
+            Fault::Cut => self.world.cut(broker),
+            Fault::CutRequest => {
+                let bytes = self.entropy.index(400);
+                self.world.cut_requests_after(broker, bytes);
+            }
+            Fault::LoseResponse => {
+                let bytes = self.entropy.pick(&[0, 0, 1, 4, 9, 30]);
+                self.world.cut_responses_after(broker, bytes);
+            }
+            Fault::Silence => self.world.silence(broker),
+            Fault::MoveLeader => {
+                self.world
+                    .control(|cluster| cluster.move_leader(&topic, partition, broker));
+            }
+            Fault::Down => self.world.control(|cluster| cluster.set_down(broker)),
+            Fault::Up => self.world.control(|cluster| cluster.set_up(broker)),
+            Fault::Refuse => {
+                let code = self.entropy.pick(&REFUSALS);
+                let times = self.entropy.within(1, 4);
+                for _ in 0..times {
+                    self.world
+                        .control(|c| c.fail_next(&topic, partition, code, false));
+                }
+            }
+            Fault::FailAfterAppend => {
+                let code = self.entropy.pick(&AFTER_APPEND);
+                self.world
+                    .control(|c| c.fail_next(&topic, partition, code, true));
+            }
+            Fault::Throttle => {
+                let throttle_ms = self.entropy.pick(&[0, 0, 50, 1_000]);
+                self.world
+                    .control(|cluster| cluster.throttle(broker, throttle_ms));
+            }
+            Fault::AddPartitions => {
+                let count = self.world.cluster().partition_count(&topic) + 1;
+                self.world
+                    .control(|cluster| cluster.add_partitions(&topic, count));
+            }
+        }
+    }
+
+    /// No more faults: everything that is under way ends, and all memory is free again.
+    fn heal(&mut self) {
+        self.world.note("fault", "everything heals");
+        self.world.heal();
+        self.world.run_until_quiet();
+        let stats = self.world.core().stats();
+        assert_eq!(
+            stats.buffered_bytes, 0,
+            "S8: nothing is under way, and memory is held"
+        );
+        assert_eq!(
+            stats.waiters, 0,
+            "L5: nothing is under way, and a call waits"
+        );
+        self.check_logs();
+    }
+
+    /// The healed cluster takes a record for every partition, if need be at a later try: without
+    /// retries the first may meet a leader that has moved.
+    fn probe(&mut self) {
+        for (topic, partitions) in self.knobs.topics() {
+            for partition in 0..partitions {
+                self.probe_one(&topic, partition);
+            }
+        }
+        self.check_logs();
+    }
+
+    fn probe_one(&mut self, topic: &str, partition: i32) {
+        for _ in 0..PROBES_MAX {
+            let value = format!("{}:probe", self.sent).into_bytes();
+            self.sent += 1;
+            let id = self.world.send(OwnedRecord {
+                topic: topic.to_owned(),
+                partition: Some(partition),
+                value: Some(value),
+                ..OwnedRecord::default()
+            });
+            self.world.run_until_quiet();
+            if matches!(self.world.journal().state(id), RecordState::Acked { .. }) {
+                return;
+            }
+            // A connection that fell silent is given up in one of these times.
+            let config = self.world.core().config();
+            let patience = config
+                .request_timeout
+                .max(config.socket_connection_setup_timeout);
+            let pause = patience / 4;
+            self.world.run_for(pause.max(ms(500)));
+        }
+        panic!("L2: a healed cluster takes nothing for {topic}/{partition}");
+    }
+
+    fn close(&mut self) {
+        // Something is under way, half of the time.
+        if self.entropy.chance(50) {
+            let record = self.draw_record();
+            self.world.send(record);
+        }
+        self.world.close(CLOSE_WITHIN);
+        self.world.run_until_quiet();
+        assert!(self.world.is_closed(), "L4: close ends");
+        self.check_logs();
+    }
+
+    fn check_logs(&self) {
+        check::truth(&self.world);
+        if self.knobs.keeps_order() {
+            check::order(&self.world);
+        }
+        let _ = check::copies(&self.world, u64::from(self.knobs.retries));
+    }
+
+    fn summary(&self) -> Summary {
+        let stats = self.world.core().stats();
+        let fates = self.world.journal().records().map(|(_, _, state)| state);
+        let rejected = fates
+            .filter(|state| matches!(state, RecordState::Rejected(_)))
+            .count();
+        let summary = Summary {
+            records: self.sent,
+            acked: stats.records_acked,
+            not_persisted: stats.records_not_persisted,
+            maybe_persisted: stats.records_maybe_persisted,
+            rejected: u64::try_from(rejected).expect("fits"),
+            retries: stats.retries,
+            copies: check::copies(&self.world, u64::from(self.knobs.retries)),
+            virtual_ms: self.world.now().as_micros() / 1_000,
+            digest: self.world.digest(),
+        };
+        let ended = summary.acked + summary.not_persisted + summary.maybe_persisted;
+        assert_eq!(
+            stats.records_accepted, ended,
+            "Conservation: accepted = delivered + failed"
+        );
+        let sent = self.world.journal().records().count();
+        let sent = u64::try_from(sent).expect("fits");
+        assert_eq!(
+            ended + summary.rejected,
+            sent,
+            "Conservation: every call has its end"
+        );
+        summary
+    }
+}
