@@ -13,7 +13,7 @@ mod wires;
 use core::ops::Range;
 use core::time::Duration;
 use model::State;
-use plan::Ending;
+use plan::{Ending, Fault};
 use rig::Rig;
 use wires::Event;
 
@@ -106,6 +106,10 @@ fn drain(rig: &mut Rig) {
 /// After the faults every place must be served again (L2).
 fn probe(rig: &mut Rig) {
     const TRIES: u32 = 20;
+    if rig.plan.faults.contains(&Fault::Throttle) {
+        let longest = u64::try_from(rig.plan.config.delivery_timeout.as_micros());
+        rig.run_until(rig.now + longest.expect("short"));
+    }
     for topic in 0..rig.plan.workload.topics {
         let topic = format!("topic-{topic}");
         for partition in 0..rig.cluster.partition_count(&topic) {
