@@ -1,5 +1,6 @@
 //! All integration tests of the core, in one binary.
 
+mod determinism;
 mod seeds;
 mod snapshots;
 #[cfg(test)]

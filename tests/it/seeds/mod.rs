@@ -13,8 +13,8 @@ mod wires;
 use core::ops::Range;
 use core::time::Duration;
 use model::State;
-use plan::Ending;
-use rig::Rig;
+use plan::{Ending, Fault};
+pub(crate) use rig::Rig;
 use wires::Event;
 
 /// What `cargo test` runs: enough to notice, few enough to wait for.
@@ -45,7 +45,11 @@ fn seeds() -> Range<u64> {
 
 /// One run, from nothing to the comparison with the logs.
 fn run(seed: u64) {
-    let mut rig = Rig::new(seed);
+    play(&mut Rig::new(seed));
+}
+
+/// Plays a run to its end.
+pub(crate) fn play(rig: &mut Rig) {
     let chaos = u64::try_from(rig.plan.chaos.as_micros()).expect("short");
     for _ in 0..rig.plan.workload.records {
         let at = rig.dice.below(chaos);
@@ -63,14 +67,14 @@ fn run(seed: u64) {
     }
     rig.run_until(chaos);
     match rig.plan.ending {
-        Ending::Heal => heal(&mut rig),
+        Ending::Heal => heal(rig),
         Ending::Blackout => rig.wires.is_black = true,
     }
-    drain(&mut rig);
+    drain(rig);
     if rig.plan.ending == Ending::Heal && rig.give_up_at.is_none() {
-        probe(&mut rig);
+        probe(rig);
     }
-    end(&mut rig);
+    end(rig);
 }
 
 /// The faults stop and everybody hurries. What the faults left behind, the core has to find out by
@@ -106,6 +110,10 @@ fn drain(rig: &mut Rig) {
 /// After the faults every place must be served again (L2).
 fn probe(rig: &mut Rig) {
     const TRIES: u32 = 20;
+    if rig.plan.faults.contains(&Fault::Throttle) {
+        let longest = u64::try_from(rig.plan.config.delivery_timeout.as_micros());
+        rig.run_until(rig.now + longest.expect("short"));
+    }
     for topic in 0..rig.plan.workload.topics {
         let topic = format!("topic-{topic}");
         for partition in 0..rig.cluster.partition_count(&topic) {

@@ -221,13 +221,6 @@ impl Model {
         orders.min().is_some_and(|order| order < accepted_before)
     }
 
-    /// The first of those who wait for memory.
-    pub(crate) fn first_for_memory(&self) -> Option<WaiterId> {
-        let waits = |number: &usize| matches!(self.entries[*number].state, State::Waiting(_, true));
-        let first = self.waiting.iter().find(|(_, number)| waits(number));
-        first.map(|(waiter, _)| *waiter)
-    }
-
     // ---- The truth ----------------------------------------------------------------------------
 
     /// Compares everything that was told with the logs. Nothing may be on its way any more.

@@ -44,6 +44,7 @@ pub(crate) struct Rig {
     /// How late `handle_timeout` may be at all.
     slack: u64,
     tail: VecDeque<String>,
+    keeps_all: bool,
 }
 
 impl Rig {
@@ -87,6 +88,7 @@ impl Rig {
             is_closed: false,
             steps: 0,
             tail: VecDeque::new(),
+            keeps_all: false,
         }
     }
 
@@ -105,8 +107,18 @@ impl Rig {
         self.wires.habits = habits.clone();
     }
 
+    /// Forgets nothing of what happens, bytes included.
+    pub(crate) fn keep_all(&mut self) {
+        self.keeps_all = true;
+    }
+
+    /// What happened, a line per fact.
+    pub(crate) fn take_story(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.tail).into()
+    }
+
     fn note(&mut self, line: impl FnOnce() -> String) {
-        if self.tail.len() == TAIL_LINES {
+        if !self.keeps_all && self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
         }
         self.tail.push_back(format!("{:>12} {}", self.now, line()));
@@ -157,6 +169,10 @@ impl Rig {
             self.fire();
         }
         self.check_deadlines();
+        if self.keeps_all {
+            let deadline = self.core.poll_timeout();
+            self.note(|| format!("next {deadline:?}"));
+        }
         true
     }
 
@@ -262,6 +278,9 @@ impl Rig {
             }
             Output::Transmit { conn, bytes } => {
                 self.note(|| format!("Transmit {conn:?} {} bytes", bytes.len()));
+                if self.keeps_all {
+                    self.note(|| format!("{bytes:?}"));
+                }
                 self.wires.transmit(self.now, conn, bytes);
             }
             Output::Disconnect(conn) => self.wires.disconnect(self.now, conn),
