@@ -1,0 +1,294 @@
+//! The command as its users run it: a process, its files, its exit status, and what the embedded
+//! cluster holds afterwards.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::io::{Read, Write};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+use titorelli_serve::{Embedded, EmbeddedConfig};
+use titorelli_sim::cluster::Cluster;
+
+/// A cluster of three brokers with the topic `t` of so many partitions.
+fn serve(partitions: i32) -> Embedded {
+    let embedded = Embedded::start(EmbeddedConfig::with_brokers(3)).expect("loopback sockets");
+    embedded.control(move |cluster| cluster.create_topic("t", partitions));
+    embedded
+}
+
+fn spawn(arguments: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_titorelli"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts")
+}
+
+/// Runs the command with this standard input.
+#[track_caller]
+fn run(arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = spawn(arguments);
+    let mut stdin = child.stdin.take().expect("piped");
+    // It may end without reading everything.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    child.wait_with_output().expect("the command ends")
+}
+
+/// Runs `produce` to topic `t` and returns its exit status and its report.
+#[track_caller]
+fn produce(bootstrap: &str, more: &[&str], input: &[u8]) -> (Option<i32>, Value) {
+    let arguments = ["produce", "-b", bootstrap, "-t", "t", "--report", "json"];
+    let output = run(&[&arguments, more].concat(), input);
+    (output.status.code(), json(&output.stdout))
+}
+
+#[track_caller]
+fn json(stdout: &[u8]) -> Value {
+    serde_json::from_slice(stdout).expect("standard output is one line of JSON")
+}
+
+fn text(bytes: Option<&[u8]>) -> Option<&str> {
+    bytes.map(|bytes| std::str::from_utf8(bytes).expect("the tests send text"))
+}
+
+fn keys_and_values(cluster: &Cluster) -> Vec<(Option<&str>, Option<&str>)> {
+    let records = cluster.log("t", 0).records().iter();
+    records
+        .map(|record| (text(record.key.as_deref()), text(record.value.as_deref())))
+        .collect()
+}
+
+#[test]
+fn lines_of_a_pipe_arrive_once_and_in_order() {
+    let embedded = serve(1);
+    let numbers: Vec<String> = (1..=20_000).map(|number| number.to_string()).collect();
+    let settings = [
+        "-X",
+        "acks=all",
+        "-X",
+        "compression.type=lz4",
+        "-X",
+        "linger.ms=5",
+    ];
+    let (status, report) = produce(
+        &embedded.bootstrap(),
+        &settings,
+        numbers.join("\n").as_bytes(),
+    );
+    assert_eq!(status, Some(0));
+    assert_eq!(
+        (&report["records"], &report["acked"]),
+        (&20_000.into(), &20_000.into())
+    );
+    assert_eq!(
+        (&report["failed"], &report["maybe_persisted"]),
+        (&0.into(), &0.into())
+    );
+    let place = &report["partitions"]["0"];
+    assert_eq!(
+        (&place["first_offset"], &place["last_offset"]),
+        (&0.into(), &19_999.into())
+    );
+    let cluster = embedded.into_cluster();
+    let found: Vec<_> = keys_and_values(&cluster)
+        .into_iter()
+        .map(|(_, value)| value)
+        .collect();
+    assert_eq!(
+        found,
+        numbers
+            .iter()
+            .map(|number| Some(number.as_str()))
+            .collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn keys_nulls_and_headers_arrive_as_the_options_say() {
+    let embedded = serve(1);
+    let options = [
+        "-K",
+        ":",
+        "-Z",
+        "-p",
+        "0",
+        "-H",
+        "source=test",
+        "-H",
+        "empty",
+    ];
+    let (status, report) = produce(&embedded.bootstrap(), &options, b"a:1\nb:\nnone\n:x\r\n\n");
+    assert_eq!((status, &report["bytes"]), (Some(0), &9.into()));
+    let cluster = embedded.into_cluster();
+    assert_eq!(
+        keys_and_values(&cluster),
+        [
+            (Some("a"), Some("1")),
+            (Some("b"), None),
+            (None, Some("none")),
+            (Some(""), Some("x\r")),
+            (None, None),
+        ]
+    );
+    for record in cluster.log("t", 0).records() {
+        let headers = record
+            .headers
+            .iter()
+            .map(|h| (text(Some(&h.name)), text(h.value.as_deref())));
+        let expected = [(Some("source"), Some("test")), (Some("empty"), None)];
+        assert_eq!(headers.collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn a_record_that_is_too_large_fails_alone() {
+    let embedded = serve(1);
+    let long = "x".repeat(4_000);
+    let input = format!("before\n{long}\nafter\n");
+    let settings = ["-X", "max.request.size=2000"];
+    let (status, report) = produce(&embedded.bootstrap(), &settings, input.as_bytes());
+    assert_eq!(status, Some(1));
+    assert_eq!(
+        (&report["records"], &report["acked"], &report["failed"]),
+        (&3.into(), &2.into(), &1.into())
+    );
+    let cluster = embedded.into_cluster();
+    assert_eq!(
+        keys_and_values(&cluster),
+        [(None, Some("before")), (None, Some("after"))]
+    );
+}
+
+#[test]
+fn a_cluster_that_is_not_there_is_told_and_is_exit_status_1() {
+    // Port 9 (discard) on loopback: nothing listens.
+    let (status, report) = produce("127.0.0.1:9", &["-X", "max.block.ms=200"], b"a\nb\n");
+    assert_eq!(status, Some(1));
+    assert_eq!(
+        (&report["acked"], &report["failed"]),
+        (&0.into(), &1.into())
+    );
+}
+
+#[test]
+fn no_lines_are_no_failure() {
+    let embedded = serve(1);
+    let (status, report) = produce(&embedded.bootstrap(), &[], b"");
+    assert_eq!((status, &report["records"]), (Some(0), &0.into()));
+}
+
+#[test]
+fn wrong_arguments_are_exit_status_2_before_anything_is_sent() {
+    for (arguments, words) in [
+        (&["-X", "lingr.ms=5"][..], "did you mean linger.ms?"),
+        (&["-X", "acks=2"], "none of 0, 1, all"),
+        (&["/nonexistent/file"], "/nonexistent/file: "),
+    ] {
+        let begin = ["produce", "-b", "127.0.0.1:9", "-t", "t"];
+        let output = run(&[&begin, arguments].concat(), b"a\n");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn ctrl_c_sends_what_was_read_and_reports() {
+    let embedded = serve(1);
+    let bootstrap = embedded.bootstrap();
+    let mut child = spawn(&["produce", "-b", &bootstrap, "-t", "t", "--report", "json"]);
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin
+        .write_all(b"one\ntwo\nunfinished")
+        .expect("the command reads");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while embedded.control(|cluster| cluster.log("t", 0).record_count()) < 2 {
+        assert!(
+            Instant::now() < deadline,
+            "lines of a pipe are sent while it stays open"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    kill(pid, Signal::SIGINT).expect("the command runs");
+    let status = child.wait().expect("the command ends");
+    let mut stdout = Vec::new();
+    child
+        .stdout
+        .take()
+        .expect("piped")
+        .read_to_end(&mut stdout)
+        .expect("readable");
+    let report = json(&stdout);
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(
+        (&report["records"], &report["acked"]),
+        (&2.into(), &2.into())
+    );
+    drop(stdin);
+}
+
+#[test]
+fn perf_prints_one_line_with_what_it_cost() {
+    let embedded = serve(12);
+    let bootstrap = embedded.bootstrap();
+    let arguments = [
+        "perf",
+        "--bootstrap",
+        &bootstrap,
+        "--topic",
+        "t",
+        "--records",
+        "20000",
+    ];
+    let more = [
+        "--size",
+        "100",
+        "--key",
+        "int",
+        "--acks",
+        "all",
+        "--idempotence",
+        "off",
+    ];
+    let output = run(&[&arguments[..], &more].concat(), b"");
+    assert_eq!(output.status.code(), Some(0));
+    let line = json(&output.stdout);
+    assert_eq!(
+        (&line["records"], &line["errors"]),
+        (&20_000.into(), &0.into())
+    );
+    assert_eq!(
+        (&line["lat_n"], &line["pool_crc32"]),
+        (&200.into(), &"fe835c7e".into())
+    );
+    let cluster = embedded.into_cluster();
+    let counts = (0..12).map(|partition| cluster.log("t", partition).record_count());
+    assert_eq!(counts.sum::<u64>(), 20_000);
+}
+
+#[test]
+fn the_demo_proves_that_nothing_is_lost() {
+    let output = run(&["demo", "--records", "20000"], b"");
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{table}");
+    let count = |name: &str| {
+        let line = table
+            .lines()
+            .find(|line| line.trim_start().starts_with(name));
+        let words = line
+            .expect(name)
+            .trim_start()
+            .strip_prefix(name)
+            .expect(name);
+        words.split_whitespace().next().expect("a count").to_owned()
+    };
+    assert_eq!(
+        ["accepted", "found", "lost"].map(count),
+        ["20000", "20000", "0"]
+    );
+}
