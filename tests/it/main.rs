@@ -3,6 +3,6 @@
 mod determinism;
 mod seeds;
 mod snapshots;
-#[cfg(test)]
 mod stories;
+mod swarm;
 mod wire;

@@ -1,5 +1,5 @@
-//! The command-line tool `titorelli`: produce lines, measure, serve the embedded cluster, and a
-//! demonstration that proves itself.
+//! The command-line tool `titorelli`: produce lines, measure, serve the embedded cluster, a
+//! demonstration that proves itself, and simulated runs from seeds.
 //!
 //! Owns: arguments, files, the terminal, exit codes. Never: the protocol or a retry.
 
@@ -9,6 +9,7 @@ mod options;
 mod perf;
 mod produce;
 mod serve;
+mod sim;
 
 use clap::{Parser, Subcommand};
 use std::error::Error;
@@ -42,6 +43,8 @@ enum Command {
     Serve(serve::Serve),
     /// Produce to the embedded cluster through failures and prove what arrived.
     Demo(demo::Demo),
+    /// Run the producer against a simulated cluster, with faults, from a seed.
+    Sim(sim::Sim),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Perf(perf) => perf.run(),
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
+        Command::Sim(sim) => Ok(sim.run()),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("titorelli: {error}");

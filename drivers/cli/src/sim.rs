@@ -1,0 +1,54 @@
+//! `titorelli sim`: whole runs of the real core in the simulated world, each drawn from a seed.
+
+use crate::UNACKNOWLEDGED;
+use clap::Args;
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+use std::time::Instant;
+use titorelli_sim::{Summary, banner, run_seed};
+
+/// Run the producer against a simulated cluster, with faults, from a seed.
+///
+/// Ends at the first seed that breaks a promise and prints the command that shows it. One seed
+/// alone prints its knobs and, if it fails, its last lines.
+#[derive(Args)]
+pub(crate) struct Sim {
+    /// The first seed; with --count 1, the only one.
+    #[arg(default_value_t = 0)]
+    seed: u64,
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 1_000)]
+    count: u64,
+    /// Run every seed twice and compare.
+    #[arg(long)]
+    check: bool,
+}
+
+impl Sim {
+    /// Runs the seeds.
+    pub(crate) fn run(&self) -> ExitCode {
+        let is_alone = self.count == 1;
+        let began = Instant::now();
+        let mut total = Summary::default();
+        for seed in self.seed..self.seed.saturating_add(self.count) {
+            if is_alone {
+                println!("seed {seed}\n{}", banner(seed));
+            }
+            let Ok(summary) = catch_unwind(|| run_seed(seed, is_alone)) else {
+                eprintln!("failed: titorelli sim {seed} --count 1");
+                return ExitCode::from(UNACKNOWLEDGED);
+            };
+            if self.check && run_seed(seed, false) != summary {
+                eprintln!("failed: S18: seed {seed} ran otherwise the second time");
+                return ExitCode::from(UNACKNOWLEDGED);
+            }
+            total = total.plus(summary);
+        }
+        let seconds = began.elapsed().as_secs_f64();
+        println!(
+            "ok: {} seeds from {} in {seconds:.1} s: {total}",
+            self.count, self.seed
+        );
+        ExitCode::SUCCESS
+    }
+}
