@@ -5,4 +5,5 @@ mod seeds;
 mod snapshots;
 #[cfg(test)]
 mod stories;
+mod tidy;
 mod wire;
