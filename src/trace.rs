@@ -76,7 +76,8 @@ impl fmt::Display for TraceEvent {
                 ..
             } => write!(
                 f,
-                "ready: broker {node} speaks Produce v{produce_version}, Metadata v{metadata_version}"
+                "ready: broker {node} speaks Produce v{produce_version}, \
+                 Metadata v{metadata_version}"
             ),
             Self::ConnectionLost {
                 node,

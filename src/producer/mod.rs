@@ -315,8 +315,8 @@ impl ProducerCore {
             .min_by_key(|deadline| deadline.at)
     }
 
-    /// Whether a command since the last call, or since [`handle_timeout`](Self::handle_timeout), may
-    /// have brought the deadline forward: a driver that sleeps looks at
+    /// Whether a command since the last call, or since [`handle_timeout`](Self::handle_timeout),
+    /// may have brought the deadline forward: a driver that sleeps looks at
     /// [`poll_timeout`](Self::poll_timeout) again when it says so, and need not otherwise.
     #[inline]
     pub fn take_news(&mut self) -> bool {

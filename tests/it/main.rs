@@ -5,4 +5,5 @@ mod seeds;
 mod snapshots;
 mod stories;
 mod swarm;
+mod tidy;
 mod wire;

@@ -1,7 +1,8 @@
 //! The I/O thread: obeys the core.
 //!
-//! A round: facts in, timers, effects out (under the lock); then seals, completions, writes (outside
-//! it); then sleep until the deadline, a socket's event, or a wake-up. No protocol knowledge.
+//! A round: facts in, timers, effects out (under the lock); then seals, completions, writes
+//! (outside it); then sleep until the deadline, a socket's event, or a wake-up. No protocol
+//! knowledge.
 
 use crate::effects::Effects;
 use crate::resolve;

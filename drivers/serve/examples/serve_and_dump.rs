@@ -1,10 +1,10 @@
 //! Serves a cluster under the control of standard input, for scripts.
 //!
-//! `serve_and_dump [brokers [first_port]]` prints the bootstrap servers, then obeys one command per
-//! line: `topic NAME PARTITIONS [small] [compacted] [stamped] [dated]` (512-byte batches,
-//! compaction, `LogAppendTime`, nothing from the future), `move TOPIC PARTITION BROKER`, `fail TOPIC PARTITION CODE
-//! append|refuse`, `cut`, `dump`. Each ends with the line `ok`; `dump` prints one JSON line per
-//! record before that. The end of the input ends the program.
+//! `serve_and_dump [brokers [first_port]]` prints the bootstrap servers, then obeys one command
+//! per line: `topic NAME PARTITIONS [small] [compacted] [stamped] [dated]` (512-byte batches,
+//! compaction, `LogAppendTime`, nothing from the future), `move TOPIC PARTITION BROKER`, `fail
+//! TOPIC PARTITION CODE append|refuse`, `cut`, `dump`. Each ends with the line `ok`; `dump` prints
+//! one JSON line per record before that. The end of the input ends the program.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};

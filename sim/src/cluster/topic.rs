@@ -37,7 +37,8 @@ pub(super) struct Topic {
 }
 
 impl Topic {
-    /// A topic whose partitions are spread over `brokers` in order, led by their first live replica.
+    /// A topic whose partitions are spread over `brokers` in order, led by their first live
+    /// replica.
     pub(super) fn new(
         name: String,
         id: [u8; 16],

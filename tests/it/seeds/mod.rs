@@ -4,6 +4,7 @@
 //!
 //! `SEEDS=0..100000 cargo test --release --test it seeds` runs these seeds instead of the usual.
 
+mod deeds;
 mod dice;
 mod model;
 mod plan;

@@ -112,7 +112,9 @@ impl Model {
             key,
             value,
             headers,
-            timestamp_ms: dice.percent(50).then(|| 1_600_000_000_000 + number as i64),
+            timestamp_ms: dice
+                .percent(50)
+                .then(|| 1_600_000_000_000 + i64::try_from(number).expect("small")),
             state: State::Rejected,
             order: 0,
             accepted_at: 0,

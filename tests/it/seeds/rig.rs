@@ -2,10 +2,9 @@
 
 use super::dice::Dice;
 use super::model::{Model, State};
-use super::plan::{Fault, Plan};
+use super::plan::Plan;
 use super::wires::{Event, Wires};
 use core::fmt::Write as _;
-use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use titorelli::{
     CloseCause, ConnId, Input, Instant, Output, ProducerCore, Reason, SendError, Ticket, WaiterId,
@@ -33,9 +32,9 @@ pub(crate) struct Rig {
     pub(crate) dice: Dice,
     peers: BTreeMap<PeerId, ConnId>,
     /// Calls of `partitions_for` that wait.
-    queries: BTreeMap<WaiterId, String>,
+    pub(super) queries: BTreeMap<WaiterId, String>,
     /// Waiters whose turn has come.
-    admitted: BTreeSet<WaiterId>,
+    pub(super) admitted: BTreeSet<WaiterId>,
     /// The deadline that was last looked at, and when it will be obeyed.
     wake: Option<(Instant, u64)>,
     pub(crate) give_up_at: Option<u64>,
@@ -117,7 +116,7 @@ impl Rig {
         core::mem::take(&mut self.tail).into()
     }
 
-    fn note(&mut self, line: impl FnOnce() -> String) {
+    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
         if !self.keeps_all && self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
         }
@@ -337,7 +336,7 @@ impl Rig {
     }
 
     /// The first of those who wait for memory and were not admitted.
-    fn first_in_line(&self) -> Option<WaiterId> {
+    pub(super) fn first_in_line(&self) -> Option<WaiterId> {
         let waiting = self.model.waiting.iter();
         let mut in_line = waiting.filter(|(waiter, number)| {
             let is_for_memory =
@@ -377,7 +376,7 @@ impl Rig {
         self.answered(number, &result);
     }
 
-    fn answered(&mut self, number: usize, result: &Result<Ticket, SendError>) {
+    pub(super) fn answered(&mut self, number: usize, result: &Result<Ticket, SendError>) {
         let is_blocked = matches!(result, Err(SendError::WouldBlock(_)));
         let entry = &self.model.entries[number];
         let mut is_for_memory = false;
@@ -394,7 +393,7 @@ impl Rig {
         self.model.answered(self.now, number, result, is_for_memory);
     }
 
-    fn drain_cluster(&mut self) {
+    pub(super) fn drain_cluster(&mut self) {
         while let Some(output) = self.cluster.poll_output() {
             match output {
                 ClusterOutput::Transmit { peer, bytes } => {
@@ -404,7 +403,7 @@ impl Rig {
                 }
                 ClusterOutput::Close(peer) => {
                     if let Some(conn) = self.peers.remove(&peer) {
-                        self.wires.wires.get_mut(&conn).expect("connected").peer = None;
+                        self.wires.all.get_mut(&conn).expect("connected").peer = None;
                         self.wires.broker_closes(self.now, conn);
                     }
                 }
@@ -428,13 +427,13 @@ impl Rig {
             Event::Write(conn) => self.wires.write(self.now, conn),
             Event::Report(conn) => self.report(conn),
             Event::ToBroker(conn, bytes) => {
-                if let Some(peer) = self.wires.wires[&conn].peer {
+                if let Some(peer) = self.wires.all[&conn].peer {
                     self.cluster.receive(now, peer, &bytes);
                 }
             }
             Event::ToClient(conn, bytes) => self.inform(conn, Input::Received(conn, &bytes)),
             Event::BrokerSeesEnd(conn) => {
-                let wire = self.wires.wires.get_mut(&conn).expect("connected");
+                let wire = self.wires.all.get_mut(&conn).expect("connected");
                 if let Some(peer) = wire.peer.take() {
                     self.peers.remove(&peer);
                     self.cluster.disconnected(peer);
@@ -452,7 +451,7 @@ impl Rig {
     }
 
     fn on_knock(&mut self, conn: ConnId) {
-        let wire = self.wires.wires.get_mut(&conn).expect("connected");
+        let wire = self.wires.all.get_mut(&conn).expect("connected");
         match wire.broker.and_then(|broker| self.cluster.connect(broker)) {
             Some(peer) => {
                 wire.peer = Some(peer);
@@ -464,13 +463,13 @@ impl Rig {
     }
 
     fn inform(&mut self, conn: ConnId, input: Input<'_>) {
-        if self.wires.wires[&conn].is_open {
+        if self.wires.all[&conn].is_open {
             self.core.handle_input(self.instant(), input);
         }
     }
 
     fn report(&mut self, conn: ConnId) {
-        let wire = self.wires.wires.get_mut(&conn).expect("connected");
+        let wire = self.wires.all.get_mut(&conn).expect("connected");
         let count = core::mem::take(&mut wire.unreported);
         if count > 0 {
             self.inform(conn, Input::Sent(conn, count));
@@ -484,148 +483,6 @@ impl Rig {
             self.core
                 .handle_input(self.instant(), Input::Closed(conn, cause));
         }
-    }
-
-    // ---- The application ----------------------------------------------------------------------
-
-    fn act(&mut self) {
-        if self.dice.percent(self.plan.workload.flush_percent) {
-            let id = self.core.flush(self.instant());
-            self.model.flush(id, self.now);
-        }
-        if self.dice.percent(3) {
-            self.ask();
-        }
-        if let Some(waiter) = self.model.waiting.keys().next_back().copied()
-            && self.dice.percent(self.plan.habits.cancel_percent / 2)
-        {
-            self.cancel(waiter);
-        }
-        let number = self.model.draw(&self.plan, &mut self.dice);
-        self.send(number);
-    }
-
-    pub(crate) fn send(&mut self, number: usize) {
-        let now = self.instant();
-        let has_patience = self.dice.percent(80);
-        let (first, buffered) = (self.first_in_line(), self.core.stats().buffered_bytes);
-        let core = &mut self.core;
-        let result = self.model.entries[number].lend(|record| {
-            if has_patience {
-                core.send(now, record)
-            } else {
-                core.try_send(now, record)
-            }
-        });
-        if first.is_some() {
-            let after = self.core.stats().buffered_bytes;
-            assert!(after <= buffered, "L5: took memory before {first:?}");
-        }
-        if self.give_up_at.is_some() {
-            assert_eq!(result, Err(SendError::Closed), "L4: after close");
-        }
-        self.note(|| format!("send {number} -> {result:?}"));
-        self.answered(number, &result);
-    }
-
-    fn ask(&mut self) {
-        let topic = format!("topic-{}", self.dice.below(self.plan.workload.topics));
-        if let Err(SendError::WouldBlock(id)) = self.core.partitions_for(self.instant(), &topic) {
-            self.queries.insert(id, topic);
-        }
-    }
-
-    fn cancel(&mut self, waiter: WaiterId) {
-        self.note(|| format!("cancel {waiter:?}"));
-        self.core.cancel(self.instant(), waiter);
-        self.admitted.remove(&waiter);
-        if let Some(number) = self.model.waiting.remove(&waiter) {
-            self.model.entries[number].state = State::Rejected;
-        }
-    }
-
-    pub(crate) fn close(&mut self, within: Duration) {
-        self.note(|| format!("close within {within:?}"));
-        let give_up_at = self.instant() + within;
-        self.core.close(self.instant(), give_up_at);
-        let earlier = self.give_up_at.unwrap_or(u64::MAX);
-        self.give_up_at = Some(earlier.min(give_up_at.as_micros()));
-    }
-
-    // ---- Faults -------------------------------------------------------------------------------
-
-    fn on_fault(&mut self) {
-        let fault = self.dice.pick(&self.plan.faults);
-        self.note(|| format!("fault {fault:?}"));
-        let broker = self.dice.pick(&self.broker_ids());
-        let topic = format!("topic-{}", self.dice.below(self.plan.workload.topics));
-        let count = self.cluster.partition_count(&topic);
-        let partition = i32::try_from(self.dice.below(u64::from(count.unsigned_abs())));
-        let partition = partition.expect("small");
-        match fault {
-            Fault::BrokerDown => self.cluster.set_down(broker),
-            Fault::BrokersDown => {
-                for broker in self.broker_ids() {
-                    self.cluster.set_down(broker);
-                }
-            }
-            Fault::BrokerUp => {
-                for broker in self.broker_ids() {
-                    self.cluster.set_up(broker);
-                }
-            }
-            Fault::MoveLeader => {
-                if self.cluster.is_up(broker) {
-                    self.cluster.move_leader(&topic, partition, broker);
-                }
-            }
-            Fault::Refusal => {
-                let code = self.dice.pick(&[2, 3, 5, 6, 6, 10, 19, 29, 56, 87]);
-                self.cluster.fail_next(&topic, partition, code, false);
-            }
-            Fault::RefusalAfterAppend => {
-                let code = self.dice.pick(&[-1, 7, 13, 20, 999]);
-                self.cluster.fail_next(&topic, partition, code, true);
-            }
-            Fault::Throttle => {
-                let millis = self.dice.pick(&[0, 1, 50, 1_000, i32::MAX]);
-                self.cluster.throttle(broker, millis);
-            }
-            Fault::AddPartitions => self.cluster.add_partitions(&topic, (count + 1).min(7)),
-            Fault::Cut
-            | Fault::CutRequest
-            | Fault::CutResponse
-            | Fault::LoseResponse
-            | Fault::Silence => self.on_wire_fault(fault),
-        }
-        self.drain_cluster();
-    }
-
-    fn on_wire_fault(&mut self, fault: Fault) {
-        let Some(conn) = self.wires.any_open() else {
-            return;
-        };
-        let bytes = self.dice.pick(&[0, 1, 3, 20, 100, 1_000]);
-        let bytes = self.dice.index(bytes + 1);
-        if fault == Fault::Cut {
-            return self.wires.cut(self.now, conn);
-        }
-        if fault == Fault::Silence {
-            return self.wires.silence(conn);
-        }
-        let wire = self.wires.wires.get_mut(&conn).expect("open");
-        if fault == Fault::CutRequest {
-            wire.budget_to_broker = Some(bytes);
-        } else if fault == Fault::LoseResponse {
-            wire.budget_to_client = Some(0);
-        } else {
-            wire.budget_to_client = Some(bytes);
-        }
-    }
-
-    pub(crate) fn broker_ids(&self) -> Vec<titorelli_sim::cluster::BrokerId> {
-        let brokers = self.cluster.config().brokers.iter();
-        brokers.map(|broker| broker.id).collect()
     }
 }
 

@@ -34,6 +34,10 @@ pub(crate) enum Event {
 
 /// One connection.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fault of its own, in any combination"
+)]
 pub(crate) struct Wire {
     pub(crate) broker: Option<BrokerId>,
     pub(crate) peer: Option<PeerId>,
@@ -58,7 +62,7 @@ pub(crate) struct Wires {
     pub(crate) dice: Dice,
     heap: BTreeMap<(u64, u64), Event>,
     serial: u64,
-    pub(crate) wires: BTreeMap<ConnId, Wire>,
+    pub(crate) all: BTreeMap<ConnId, Wire>,
     /// Nothing passes any more, in any direction.
     pub(crate) is_black: bool,
 }
@@ -70,7 +74,7 @@ impl Wires {
             dice,
             heap: BTreeMap::new(),
             serial: 0,
-            wires: BTreeMap::new(),
+            all: BTreeMap::new(),
             is_black: false,
         }
     }
@@ -93,16 +97,16 @@ impl Wires {
     }
 
     /// When something sent now reaches the broker: not before what was sent earlier.
-    fn to_broker_at(&mut self, now: u64, conn: ConnId) -> u64 {
+    fn arrival_at_broker(&mut self, now: u64, conn: ConnId) -> u64 {
         let at = now + self.latency();
-        let wire = self.wires.get_mut(&conn).expect("connected");
+        let wire = self.all.get_mut(&conn).expect("connected");
         wire.last_to_broker = wire.last_to_broker.max(at);
         wire.last_to_broker
     }
 
-    fn to_client_at(&mut self, now: u64, conn: ConnId) -> u64 {
+    fn arrival_at_client(&mut self, now: u64, conn: ConnId) -> u64 {
         let at = now + self.latency();
-        let wire = self.wires.get_mut(&conn).expect("connected");
+        let wire = self.all.get_mut(&conn).expect("connected");
         wire.last_to_client = wire.last_to_client.max(at);
         wire.last_to_client
     }
@@ -116,15 +120,15 @@ impl Wires {
             ..Wire::default()
         };
         assert!(
-            self.wires.insert(conn, wire).is_none(),
+            self.all.insert(conn, wire).is_none(),
             "{conn:?} is used twice"
         );
-        let at = self.to_broker_at(now, conn);
+        let at = self.arrival_at_broker(now, conn);
         self.plan(at, Event::Knock(conn));
     }
 
     pub(crate) fn transmit(&mut self, now: u64, conn: ConnId, bytes: Bytes) {
-        let wire = self.wires.get_mut(&conn).expect("connected");
+        let wire = self.all.get_mut(&conn).expect("connected");
         assert!(wire.is_open, "S5: bytes for {conn:?}, which ended");
         wire.outbox.push_back(bytes);
         if !core::mem::replace(&mut wire.is_writing, true) {
@@ -136,16 +140,18 @@ impl Wires {
     /// all that was taken may still arrive, late.
     pub(crate) fn disconnect(&mut self, now: u64, conn: ConnId) {
         let is_late = self.dice.percent(30);
-        let wire = self.wires.get_mut(&conn).expect("connected");
-        assert!(wire.is_open, "{conn:?} ends once");
-        wire.is_open = false;
+        let wire = self.all.get_mut(&conn).expect("connected");
+        // Both may end it at one time.
+        if !core::mem::replace(&mut wire.is_open, false) {
+            return;
+        }
         let rest = core::mem::take(&mut wire.outbox);
         if is_late {
             for bytes in rest {
                 self.ship_to_broker(now, conn, bytes);
             }
         }
-        let at = self.to_broker_at(now, conn);
+        let at = self.arrival_at_broker(now, conn);
         let linger = if self.dice.percent(20) {
             self.dice.below(2_000_000)
         } else {
@@ -162,7 +168,7 @@ impl Wires {
         } else {
             1 + self.dice.index(most)
         };
-        let wire = self.wires.get_mut(&conn).expect("connected");
+        let wire = self.all.get_mut(&conn).expect("connected");
         let Some(front) = wire.outbox.front_mut() else {
             wire.is_writing = false;
             return;
@@ -187,14 +193,14 @@ impl Wires {
     }
 
     fn ship_to_broker(&mut self, now: u64, conn: ConnId, mut bytes: Bytes) {
-        let wire = self.wires.get_mut(&conn).expect("connected");
+        let wire = self.all.get_mut(&conn).expect("connected");
         if wire.is_cut {
             return;
         }
         let is_end = trim(&mut wire.budget_to_broker, &mut bytes);
         while !bytes.is_empty() {
             let chunk = self.chunk(&mut bytes);
-            let at = self.to_broker_at(now, conn);
+            let at = self.arrival_at_broker(now, conn);
             self.plan(at, Event::ToBroker(conn, chunk));
         }
         if is_end {
@@ -205,24 +211,24 @@ impl Wires {
     // ---- The broker's end ---------------------------------------------------------------------
 
     pub(crate) fn accept(&mut self, now: u64, conn: ConnId) {
-        let at = self.to_client_at(now, conn);
+        let at = self.arrival_at_client(now, conn);
         self.plan(at, Event::Established(conn));
     }
 
     pub(crate) fn refuse(&mut self, now: u64, conn: ConnId) {
-        let at = self.to_client_at(now, conn);
+        let at = self.arrival_at_client(now, conn);
         self.plan(at, Event::Refused(conn));
     }
 
     pub(crate) fn respond(&mut self, now: u64, conn: ConnId, mut bytes: Bytes) {
-        let wire = self.wires.get_mut(&conn).expect("connected");
+        let wire = self.all.get_mut(&conn).expect("connected");
         if wire.is_cut || wire.is_silent {
             return;
         }
         let is_end = trim(&mut wire.budget_to_client, &mut bytes);
         while !bytes.is_empty() {
             let chunk = self.chunk(&mut bytes);
-            let at = self.to_client_at(now, conn);
+            let at = self.arrival_at_client(now, conn);
             self.plan(at, Event::ToClient(conn, chunk));
         }
         if is_end {
@@ -231,10 +237,10 @@ impl Wires {
     }
 
     pub(crate) fn broker_closes(&mut self, now: u64, conn: ConnId) {
-        let wire = self.wires.get_mut(&conn).expect("connected");
+        let wire = self.all.get_mut(&conn).expect("connected");
         if !wire.is_cut && !wire.is_silent {
             wire.is_cut = true;
-            let at = self.to_client_at(now, conn);
+            let at = self.arrival_at_client(now, conn);
             self.plan(at, Event::ClientSeesEnd(conn));
         }
     }
@@ -242,7 +248,7 @@ impl Wires {
     /// The client hears that the connection is gone: false, it knows already. What was not taken is
     /// lost.
     pub(crate) fn end(&mut self, conn: ConnId) -> bool {
-        let wire = self.wires.get_mut(&conn).expect("connected");
+        let wire = self.all.get_mut(&conn).expect("connected");
         wire.outbox.clear();
         core::mem::replace(&mut wire.is_open, false)
     }
@@ -251,28 +257,28 @@ impl Wires {
 
     /// Both ends hear of it a latency later; what is on its way arrives.
     pub(crate) fn cut(&mut self, now: u64, conn: ConnId) {
-        let wire = self.wires.get_mut(&conn).expect("connected");
+        let wire = self.all.get_mut(&conn).expect("connected");
         if core::mem::replace(&mut wire.is_cut, true) {
             return;
         }
         let is_deaf = wire.is_silent;
-        let at = self.to_broker_at(now, conn);
+        let at = self.arrival_at_broker(now, conn);
         self.plan(at, Event::BrokerSeesEnd(conn));
         if !is_deaf {
-            let at = self.to_client_at(now, conn);
+            let at = self.arrival_at_client(now, conn);
             self.plan(at, Event::ClientSeesEnd(conn));
         }
     }
 
     /// The broker's bytes vanish, without an end.
     pub(crate) fn silence(&mut self, conn: ConnId) {
-        self.wires.get_mut(&conn).expect("connected").is_silent = true;
+        self.all.get_mut(&conn).expect("connected").is_silent = true;
     }
 
     /// A connection that is in use, if there is one.
     pub(crate) fn any_open(&mut self) -> Option<ConnId> {
         let open = self
-            .wires
+            .all
             .iter()
             .filter(|(_, wire)| wire.is_open && !wire.is_cut);
         let open: Vec<ConnId> = open.map(|(conn, _)| *conn).collect();
