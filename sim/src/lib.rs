@@ -8,6 +8,7 @@
 //! together in virtual time; [`Story`] is a directed test in a few verbs on it.
 //!
 //! [`run_seed`] draws a whole run from one number: topology, configuration, workload and faults.
+//! [`Exploration`] repeats a small run with a fault at every single step.
 //!
 //! Nothing here reads a clock, opens a socket or starts a thread: same inputs, same outputs.
 
@@ -15,6 +16,8 @@ pub mod check;
 pub mod cluster;
 pub mod codec;
 mod entropy;
+mod explore;
+mod fault;
 mod journal;
 mod network;
 mod story;
@@ -22,6 +25,8 @@ mod swarm;
 mod timeline;
 mod world;
 
+pub use explore::Exploration;
+pub use fault::Fault;
 pub use journal::{Journal, OwnedRecord, RecordId, RecordState};
 pub use network::{Network, NetworkConfig, SlowLinks, Span};
 pub use story::{Story, ms};

@@ -8,6 +8,7 @@ use core::time::Duration;
 use titorelli::Config;
 
 use crate::cluster::{BrokerId, Cluster, ClusterConfig, Strictness};
+use crate::fault::Fault;
 use crate::journal::{OwnedRecord, RecordId, RecordState};
 use crate::network::NetworkConfig;
 use crate::world::{World, WorldConfig};
@@ -222,27 +223,34 @@ impl Story {
         self.fault(format_args!(
             "the connection to {broker} is cut {bytes} bytes from here"
         ));
-        self.world.cut_requests_after(parse_broker(broker), bytes);
+        self.inflict(&Fault::CutRequestsAfter(parse_broker(broker), bytes));
     }
 
     /// The next answer of a broker is lost, and the connection with it.
     #[track_caller]
     pub fn lose_next_response(&mut self, broker: &str) {
         self.fault(format_args!("the next answer of {broker} will be lost"));
-        self.world.cut_responses_after(parse_broker(broker), 0);
+        self.inflict(&Fault::CutResponsesAfter(parse_broker(broker), 0));
     }
 
     /// A broker's answers vanish from now on, without an end of the connection.
     #[track_caller]
     pub fn silence(&mut self, broker: &str) {
         self.fault(format_args!("{broker} falls silent"));
-        self.world.silence(parse_broker(broker));
+        self.inflict(&Fault::Silence(parse_broker(broker)));
     }
 
     /// Does something else to the cluster; `what` is the line that is printed.
     pub fn control(&mut self, what: &str, action: impl FnOnce(&mut Cluster)) {
         self.fault(what);
         self.world.control(action);
+    }
+
+    /// The fault without its own line: the story has told it in its words.
+    fn inflict(&mut self, fault: &Fault) {
+        self.world.narrate(false);
+        self.world.inflict(fault);
+        self.world.narrate(true);
     }
 
     fn fault(&mut self, what: impl core::fmt::Display) {

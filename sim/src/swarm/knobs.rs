@@ -13,7 +13,7 @@ use crate::world::WorldConfig;
 
 /// A kind of fault. Broker, partition and size are drawn when it strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum Kind {
     /// Every connection to a broker is cut.
     Cut,
     /// A request is cut at some byte.
@@ -38,7 +38,7 @@ pub(super) enum Fault {
     AddPartitions,
 }
 
-impl Fault {
+impl Kind {
     const ALL: [Self; 11] = [
         Self::Cut,
         Self::CutRequest,
@@ -63,7 +63,7 @@ pub(super) struct Knobs {
     pub(super) retries: u32,
     core: Config,
     network: NetworkConfig,
-    faults: Vec<Fault>,
+    faults: Vec<Kind>,
     pub(super) fault_percent: u64,
     pub(super) flush_percent: u64,
     pub(super) placed_percent: u64,
@@ -82,7 +82,7 @@ impl Knobs {
             // A request must fit through the transport within its timeout, or nothing ever does.
             network.write_bytes_max = network.write_bytes_max.max(Some(50));
         }
-        let faults = Fault::ALL
+        let faults = Kind::ALL
             .into_iter()
             .filter(|_| entropy.chance(50))
             .collect();
@@ -131,7 +131,7 @@ impl Knobs {
         )
     }
 
-    pub(super) fn draw_fault(&self, entropy: &mut Entropy) -> Option<Fault> {
+    pub(super) fn draw_kind(&self, entropy: &mut Entropy) -> Option<Kind> {
         (!self.faults.is_empty()).then(|| entropy.pick(&self.faults))
     }
 

@@ -13,11 +13,12 @@ use crate::check;
 use crate::cluster::BrokerId;
 use crate::codec::error_code;
 use crate::entropy::Entropy;
+use crate::fault::Fault;
 use crate::journal::{OwnedRecord, RecordState};
 use crate::story::ms;
 use crate::world::World;
 
-use knobs::{Fault, Knobs};
+use knobs::{Kind, Knobs};
 
 /// How often a healed cluster may fail to take a record; it has five times the timeouts for that.
 const PROBES_MAX: u32 = 20;
@@ -145,8 +146,8 @@ impl Run {
     fn chaos(&mut self) {
         for _ in 0..self.knobs.actions {
             if self.entropy.chance(self.knobs.fault_percent) {
-                if let Some(fault) = self.knobs.draw_fault(&mut self.entropy) {
-                    self.inflict(fault);
+                if let Some(kind) = self.knobs.draw_kind(&mut self.entropy) {
+                    self.inflict(kind);
                 }
             } else {
                 let burst = self.entropy.within(1, self.knobs.burst_max);
@@ -216,53 +217,51 @@ impl Run {
         )
     }
 
-    fn inflict(&mut self, fault: Fault) {
+    fn inflict(&mut self, kind: Kind) {
         let broker = self.draw_broker();
         let (topic, partition) = self.draw_place();
-        self.world.note(
-            "fault",
-            format_args!("{fault:?} {broker} {topic}/{partition}"),
-        );
-        match fault {
-            Fault::Cut => self.world.cut(broker),
-            Fault::CutRequest => {
-                let bytes = self.entropy.index(400);
-                self.world.cut_requests_after(broker, bytes);
+        let times = if kind == Kind::Refuse {
+            self.entropy.within(1, 4)
+        } else {
+            1
+        };
+        let fault = match kind {
+            Kind::Cut => Fault::Cut(broker),
+            Kind::CutRequest => Fault::CutRequestsAfter(broker, self.entropy.index(400)),
+            Kind::LoseResponse => {
+                Fault::CutResponsesAfter(broker, self.entropy.pick(&[0, 0, 1, 4, 9, 30]))
             }
-            Fault::LoseResponse => {
-                let bytes = self.entropy.pick(&[0, 0, 1, 4, 9, 30]);
-                self.world.cut_responses_after(broker, bytes);
-            }
-            Fault::Silence => self.world.silence(broker),
-            Fault::MoveLeader => {
-                self.world
-                    .control(|cluster| cluster.move_leader(&topic, partition, broker));
-            }
-            Fault::Down => self.world.control(|cluster| cluster.set_down(broker)),
-            Fault::Up => self.world.control(|cluster| cluster.set_up(broker)),
-            Fault::Refuse => {
-                let code = self.entropy.pick(&REFUSALS);
-                let times = self.entropy.within(1, 4);
-                for _ in 0..times {
-                    self.world
-                        .control(|c| c.fail_next(&topic, partition, code, false));
+            Kind::Silence => Fault::Silence(broker),
+            Kind::MoveLeader => Fault::MoveLeader {
+                topic,
+                partition,
+                leader: broker,
+            },
+            Kind::Down => Fault::Down(broker),
+            Kind::Up => Fault::Up(broker),
+            Kind::Refuse => {
+                let error_code = self.entropy.pick(&REFUSALS);
+                Fault::FailNext {
+                    topic,
+                    partition,
+                    error_code,
+                    append: false,
                 }
             }
-            Fault::FailAfterAppend => {
-                let code = self.entropy.pick(&AFTER_APPEND);
-                self.world
-                    .control(|c| c.fail_next(&topic, partition, code, true));
+            Kind::FailAfterAppend => {
+                let error_code = self.entropy.pick(&AFTER_APPEND);
+                Fault::FailNext {
+                    topic,
+                    partition,
+                    error_code,
+                    append: true,
+                }
             }
-            Fault::Throttle => {
-                let throttle_ms = self.entropy.pick(&[0, 0, 50, 1_000]);
-                self.world
-                    .control(|cluster| cluster.throttle(broker, throttle_ms));
-            }
-            Fault::AddPartitions => {
-                let count = self.world.cluster().partition_count(&topic) + 1;
-                self.world
-                    .control(|cluster| cluster.add_partitions(&topic, count));
-            }
+            Kind::Throttle => Fault::Throttle(broker, self.entropy.pick(&[0, 0, 50, 1_000])),
+            Kind::AddPartitions => Fault::AddPartition(topic),
+        };
+        for _ in 0..times {
+            self.world.inflict(&fault);
         }
     }
 

@@ -4,6 +4,7 @@
 //! Invariants: after every step the core's own invariants hold; unfinished work implies that
 //! something is planned (Wakeup); the same configuration gives the same timeline.
 
+mod faults;
 mod narrate;
 
 use core::time::Duration;
@@ -18,8 +19,9 @@ use titorelli::{
 
 use crate::cluster::{BrokerId, Cluster, ClusterConfig, ClusterEvent, ClusterOutput, PeerId};
 use crate::codec::error_code;
+use crate::fault::Fault;
 use crate::journal::{Journal, OwnedRecord, RecordId};
-use crate::network::{Direction, Event, Network, NetworkConfig};
+use crate::network::{Event, Network, NetworkConfig};
 use crate::timeline::Timeline;
 
 /// A run that takes more steps between two quiet moments is caught in a loop.
@@ -83,6 +85,10 @@ pub struct World {
     is_closed: bool,
     /// A checksum over everything that the core wanted sent, and when.
     digest: u32,
+    /// Steps taken so far.
+    steps: u64,
+    /// Faults that strike when so many steps have been taken.
+    ambushes: Vec<(u64, Fault)>,
     /// How often in a row `handle_timeout` was called at this instant without any effect.
     idle_calls: u32,
 }
@@ -125,6 +131,8 @@ impl World {
             flushes: BTreeMap::new(),
             give_up_at: None,
             digest: 0,
+            steps: 0,
+            ambushes: Vec::new(),
             is_closed: false,
             idle_calls: 0,
         }
@@ -231,6 +239,8 @@ impl World {
         let Some(at) = due.into_iter().flatten().min().filter(|at| *at <= until) else {
             return false;
         };
+        self.strike();
+        self.steps += 1;
         if at > self.now {
             self.now = at;
             self.idle_calls = 0;
@@ -459,68 +469,13 @@ impl World {
         }
     }
 
-    // ---- Faults -------------------------------------------------------------------------------
-
-    /// Does something to the cluster, now.
-    pub fn control(&mut self, action: impl FnOnce(&mut Cluster)) {
-        action(&mut self.cluster);
-        self.settle();
-    }
-
-    /// The open connections to a broker that it has accepted.
-    fn connections_to(&self, broker: BrokerId) -> Vec<ConnId> {
-        let is_there = |connection: &Connection| {
-            connection.is_open && connection.peer.is_some() && connection.broker == Some(broker)
-        };
-        let connections = self.connections.iter();
-        connections
-            .filter(|(_, c)| is_there(c))
-            .map(|(conn, _)| *conn)
-            .collect()
-    }
-
-    /// Cuts every connection to a broker now. What is on the wire arrives.
-    pub fn cut(&mut self, broker: BrokerId) {
-        for conn in self.connections_to(broker) {
-            self.network.cut(self.now, conn);
-        }
-    }
-
-    /// Lets so many more bytes through to a broker, then cuts the connection.
-    pub fn cut_requests_after(&mut self, broker: BrokerId, bytes: usize) {
-        for conn in self.connections_to(broker) {
-            self.network.cut_after(conn, Direction::ToBroker, bytes);
-        }
-    }
-
-    /// Lets so many more bytes of a broker's answers through, then cuts the connection. 0 loses
-    /// the next answer: the broker has done what it was asked, and the producer never hears of it.
-    pub fn cut_responses_after(&mut self, broker: BrokerId, bytes: usize) {
-        for conn in self.connections_to(broker) {
-            self.network.cut_after(conn, Direction::ToClient, bytes);
-        }
-    }
-
-    /// Ends every fault: brokers are up, nothing is scripted, throttled, slow or about to be cut.
-    pub fn heal(&mut self) {
-        self.network.heal();
-        let brokers: Vec<BrokerId> = self.cluster.config().brokers.iter().map(|b| b.id).collect();
-        for broker in brokers {
-            self.cluster.set_up(broker);
-            self.cluster.throttle(broker, 0);
-        }
-        self.cluster.forgive();
-        self.settle();
-    }
-
-    /// A broker's answers vanish from now on, on the present connections, without an end.
-    pub fn silence(&mut self, broker: BrokerId) {
-        for conn in self.connections_to(broker) {
-            self.network.silence(conn);
-        }
-    }
-
     // ---- Observers ----------------------------------------------------------------------------
+
+    /// How many steps were taken: events of the network, and calls of `handle_timeout`.
+    #[must_use]
+    pub const fn steps(&self) -> u64 {
+        self.steps
+    }
 
     /// What time it is.
     #[must_use]
