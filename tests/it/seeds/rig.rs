@@ -18,7 +18,7 @@ const IDLE_CALLS_MAX: u32 = 2;
 /// As many calls at one instant are a busy loop, outputs or not.
 const CALLS_MAX: u32 = 2_000;
 /// A run that takes more steps hangs.
-const STEPS_MAX: u64 = 300_000;
+const STEPS_MAX: u64 = 2_000_000;
 
 /// One run.
 #[derive(Debug)]
