@@ -187,15 +187,14 @@ impl Sender {
         }
     }
 
-    fn send_produce_request(&mut self, conn: ConnId, mut carried: Vec<Carried>) {
+    fn send_produce_request(&mut self, conn: ConnId, carried: Vec<Carried>) {
         // A batch that expired meanwhile stays behind: it was never sent.
-        carried.retain(|carried| {
-            let is_live = self.accumulator.find(carried.batch).is_some();
-            if !is_live {
-                self.lanes[carried.partition.index()].on_returned();
-            }
-            is_live
-        });
+        let is_live = |carried: &Carried| self.accumulator.find(carried.batch).is_some();
+        let (carried, expired): (Vec<_>, Vec<_>) = carried.into_iter().partition(is_live);
+        for carried in expired {
+            self.lanes[carried.partition.index()].on_returned();
+            self.mark_ready(carried.partition);
+        }
         if carried.is_empty() {
             return;
         }

@@ -30,6 +30,7 @@ impl Rig {
     pub(crate) fn send(&mut self, number: usize) {
         let now = self.instant();
         let has_patience = self.dice.percent(80);
+        self.fetch_ahead();
         let (first, buffered) = (self.first_in_line(), self.core.stats().buffered_bytes);
         let core = &mut self.core;
         let result = self.model.entries[number].lend(|record| {
@@ -61,6 +62,7 @@ impl Rig {
         self.note(|| format!("cancel {waiter:?}"));
         self.core.cancel(self.instant(), waiter);
         self.admitted.remove(&waiter);
+        self.cancelled.insert(waiter);
         if let Some(number) = self.model.waiting.remove(&waiter) {
             self.model.entries[number].state = State::Rejected;
         }

@@ -110,7 +110,7 @@ fn drain(rig: &mut Rig) {
 
 /// After the faults every place must be served again (L2).
 fn probe(rig: &mut Rig) {
-    const TRIES: u32 = 20;
+    const TRIES: u32 = 40;
     if rig.plan.faults.contains(&Fault::Throttle) {
         let longest = u64::try_from(rig.plan.config.delivery_timeout.as_micros());
         rig.run_until(rig.now + longest.expect("short"));

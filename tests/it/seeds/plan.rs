@@ -154,7 +154,7 @@ fn config(dice: &mut Dice, has_faults: bool) -> Config {
     // Short pauses over a long time are many steps and little news.
     let is_short = config.delivery_timeout < Duration::from_secs(1)
         && config.max_block < Duration::from_secs(1);
-    config.retry_backoff = dice.millis(if is_short { &[0, 1, 10] } else { &[10, 100] });
+    config.retry_backoff = dice.millis(if is_short { &[1, 10] } else { &[10, 100] });
     config.retry_backoff_max = config.retry_backoff * dice.pick(&[1, 10]);
     config.compression = dice.pick(&[
         Codec::None,
@@ -177,8 +177,8 @@ fn habits(dice: &mut Dice) -> Habits {
     Habits {
         latency_max: dice.pick(&[10, 1_000, 20_000]),
         seal_max: dice.pick(&[0, 0, 5_000, 100_000, 1_000_000]),
-        write_bytes_max: dice.pick(&[7, 100, 1_000, usize::MAX, usize::MAX]),
-        chunk_bytes_max: dice.pick(&[5, 50, 1_000, usize::MAX, usize::MAX]),
+        write_bytes_max: dice.pick(&[30, 100, 1_000, usize::MAX, usize::MAX]),
+        chunk_bytes_max: dice.pick(&[20, 50, 1_000, usize::MAX, usize::MAX]),
         report_max: dice.pick(&[0, 0, 1_000, 50_000]),
         lateness_max: dice.pick(&[0, 0, 0, 3_000, 200_000]),
         resume_max: dice.pick(&[0, 0, 5_000, 300_000]),

@@ -18,7 +18,7 @@ const IDLE_CALLS_MAX: u32 = 2;
 /// As many calls at one instant are a busy loop, outputs or not.
 const CALLS_MAX: u32 = 2_000;
 /// A run that takes more steps hangs.
-const STEPS_MAX: u64 = 300_000;
+const STEPS_MAX: u64 = 2_000_000;
 
 /// One run.
 #[derive(Debug)]
@@ -44,6 +44,10 @@ pub(crate) struct Rig {
     slack: u64,
     tail: VecDeque<String>,
     keeps_all: bool,
+    /// Waiters that were cancelled: what was told of them before comes too late.
+    pub(super) cancelled: BTreeSet<WaiterId>,
+    /// Outputs that were fetched and not yet carried out.
+    fetched: VecDeque<Output>,
 }
 
 impl Rig {
@@ -88,6 +92,8 @@ impl Rig {
             steps: 0,
             tail: VecDeque::new(),
             keeps_all: false,
+            cancelled: BTreeSet::new(),
+            fetched: VecDeque::new(),
         }
     }
 
@@ -234,7 +240,7 @@ impl Rig {
     fn settle(&mut self) {
         if self.plan.habits.polls_partly && self.dice.percent(50) {
             for _ in 0..self.dice.below(3) {
-                if let Some(output) = self.core.poll_output() {
+                if let Some(output) = self.fetch() {
                     self.on_output(output);
                 }
             }
@@ -249,7 +255,7 @@ impl Rig {
     /// Carries out all outputs; whether there were any.
     pub(crate) fn settle_all(&mut self) -> bool {
         let mut has_effect = false;
-        while let Some(output) = self.core.poll_output() {
+        while let Some(output) = self.fetch() {
             has_effect = true;
             self.on_output(output);
         }
@@ -258,6 +264,43 @@ impl Rig {
         let stats = self.core.stats();
         assert!(stats.buffered_bytes <= self.plan.config.buffer_memory, "S8");
         has_effect
+    }
+
+    /// The next output, from those that were fetched ahead or from the core.
+    fn fetch(&mut self) -> Option<Output> {
+        if self.fetched.is_empty() {
+            self.fetch_one();
+        }
+        self.fetched.pop_front()
+    }
+
+    /// Fetches everything, so that it is known whose turn has come.
+    pub(super) fn fetch_ahead(&mut self) {
+        while self.fetch_one() {}
+    }
+
+    fn fetch_one(&mut self) -> bool {
+        let Some(output) = self.core.poll_output() else {
+            return false;
+        };
+        if let Output::Admitted(waiter) = output {
+            let waiting = self
+                .model
+                .waiting
+                .get(&waiter)
+                .map(|n| self.model.entries[*n].state);
+            if matches!(waiting, Some(State::Waiting(_, true))) {
+                let first = self.first_in_line();
+                assert_eq!(first, Some(waiter), "L5: {waiter:?} overtook {first:?}");
+            }
+            if let Some(number) = self.model.waiting.get(&waiter) {
+                let topic = self.model.entries[*number].topic.clone();
+                self.model.known.insert(topic);
+            }
+            self.admitted.insert(waiter);
+        }
+        self.fetched.push_back(output);
+        true
     }
 
     fn on_output(&mut self, output: Output) {
@@ -292,7 +335,8 @@ impl Rig {
             Output::Admitted(waiter) => self.on_admitted(waiter),
             Output::Refused(waiter, error) => {
                 assert!(!matches!(error, SendError::WouldBlock(_)), "{error:?}");
-                if self.queries.remove(&waiter).is_none() {
+                let is_late = self.cancelled.remove(&waiter);
+                if self.queries.remove(&waiter).is_none() && !is_late {
                     let number = self.model.waiting.remove(&waiter);
                     let number = number.unwrap_or_else(|| panic!("L5: {waiter:?} is unknown"));
                     self.model.entries[number].state = State::Rejected;
@@ -314,17 +358,12 @@ impl Rig {
 
     fn on_admitted(&mut self, waiter: WaiterId) {
         if self.queries.contains_key(&waiter) {
-            self.admitted.insert(waiter);
             return self.resume(waiter);
         }
-        let Some(number) = self.model.waiting.get(&waiter).copied() else {
-            panic!("L5: {waiter:?} is unknown");
-        };
-        if matches!(self.model.entries[number].state, State::Waiting(_, true)) {
-            let first = self.first_in_line();
-            assert_eq!(first, Some(waiter), "L5: {waiter:?} overtook {first:?}");
+        // It may have been cancelled after its turn was told, and before that was heard.
+        if !self.admitted.contains(&waiter) {
+            return;
         }
-        self.admitted.insert(waiter);
         let late = self.dice.below(self.plan.habits.resume_max + 1);
         if late == 0 {
             self.resume(waiter);
@@ -360,6 +399,7 @@ impl Rig {
             return;
         };
         let now = self.instant();
+        self.fetch_ahead();
         let first = self.first_in_line();
         let buffered = self.core.stats().buffered_bytes;
         let was_for_memory = matches!(self.model.entries[number].state, State::Waiting(_, true));
