@@ -241,7 +241,7 @@ fn mutated(answer: &[u8], noise: &[(usize, u8)], cut: usize) -> Vec<u8> {
             bytes[at] = *byte;
         }
     }
-    if cut % 4 == 0 {
+    if cut.is_multiple_of(4) {
         bytes.truncate(cut / 4 % (bytes.len() + 1));
     }
     bytes
