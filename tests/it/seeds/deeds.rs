@@ -116,6 +116,12 @@ impl Rig {
                 self.cluster.throttle(broker, millis);
             }
             Fault::AddPartitions => self.cluster.add_partitions(&topic, (count + 1).min(7)),
+            Fault::Recreate => {
+                self.cluster.delete_topic(&topic);
+                self.cluster
+                    .create_topic(&topic, self.plan.workload.partitions);
+                self.model.recreated.insert(topic);
+            }
             Fault::Cut
             | Fault::CutRequest
             | Fault::CutResponse

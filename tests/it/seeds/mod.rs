@@ -16,6 +16,7 @@ use core::time::Duration;
 use model::State;
 use plan::{Ending, Fault};
 pub(crate) use rig::Rig;
+use titorelli::Acks;
 use wires::Event;
 
 /// What `cargo test` runs: enough to notice, few enough to wait for.
@@ -124,6 +125,31 @@ fn probe(rig: &mut Rig) {
                 "L2: {topic}/{partition} is not served after the faults"
             );
         }
+    }
+    if rig.plan.config.acks != Acks::None {
+        burst(rig);
+    }
+}
+
+/// What was served once is served at once from now on: no lane, no turn was forgotten.
+fn burst(rig: &mut Rig) {
+    let first = rig.model.entries.len();
+    for round in 0..3 {
+        for topic in 0..rig.plan.workload.topics {
+            let topic = format!("topic-{topic}");
+            for partition in 0..rig.cluster.partition_count(&topic) {
+                let number = rig.model.probe(&topic, partition);
+                rig.send(number);
+            }
+        }
+        if round == 1 {
+            rig.settle_all();
+        }
+    }
+    drain(rig);
+    for entry in &rig.model.entries[first..] {
+        let is_good = matches!(entry.state, State::Acked(_) | State::Rejected);
+        assert!(is_good, "L2: after the faults, {entry:?}");
     }
 }
 

@@ -72,6 +72,8 @@ pub(crate) struct Model {
     accepted: usize,
     /// Topics whose partitions the core has learned.
     pub(crate) known: BTreeSet<String>,
+    /// Topics that lost their logs.
+    pub(crate) recreated: BTreeSet<String>,
 }
 
 impl Model {
@@ -259,6 +261,7 @@ impl Model {
                 );
             }
             match entry.state {
+                State::Acked(_) if self.recreated.contains(&entry.topic) => {}
                 State::Rejected | State::NotPersisted => {
                     assert_eq!(copies, 0, "S2: in the log: {entry:?}");
                 }
@@ -314,7 +317,9 @@ impl Model {
         }
         let mut acked: Vec<(&str, i32, usize, i64)> = Vec::new();
         for entry in &self.entries {
-            if let State::Acked(offset) = entry.state {
+            if let State::Acked(offset) = entry.state
+                && !self.recreated.contains(&entry.topic)
+            {
                 acked.push((&entry.topic, entry.landed, entry.order, offset));
             }
         }

@@ -29,9 +29,10 @@ pub(crate) enum Fault {
     RefusalAfterAppend,
     Throttle,
     AddPartitions,
+    Recreate,
 }
 
-const FAULTS: [Fault; 13] = [
+const FAULTS: [Fault; 14] = [
     Fault::Cut,
     Fault::CutRequest,
     Fault::CutResponse,
@@ -45,6 +46,7 @@ const FAULTS: [Fault; 13] = [
     Fault::RefusalAfterAppend,
     Fault::Throttle,
     Fault::AddPartitions,
+    Fault::Recreate,
 ];
 
 /// How the surroundings behave, in microseconds unless named otherwise.

@@ -486,7 +486,8 @@ impl Rig {
             Event::Resume(waiter) => self.resume(waiter),
             Event::Cancel(waiter) => self.cancel(waiter),
             Event::Close => self.close(self.plan.workload.close_within),
-            Event::Poll => {}
+            // Called too early it is harmless.
+            Event::Poll => self.core.handle_timeout(now),
         }
     }
 
