@@ -54,6 +54,11 @@ impl Refresh {
         self.wanted.insert(topic);
     }
 
+    /// Whoever wanted one of these has it, or will say so again.
+    pub(crate) fn forget_if(&mut self, is_known: impl Fn(TopicSlot) -> bool) {
+        self.wanted.retain(|slot| !is_known(*slot));
+    }
+
     /// When to ask next, and why; `None` while nothing is wanted or a request is in flight.
     pub(crate) fn deadline(&self) -> Option<Deadline> {
         if self.is_in_flight {

@@ -248,8 +248,8 @@ impl ProducerCore {
             return;
         }
         self.sender.handle_input(input);
-        if self.sender.take_answered() {
-            self.on_metadata(now);
+        if let Some(answered) = self.sender.take_answered() {
+            self.on_metadata(now, &answered);
         }
         self.settle();
     }

@@ -5,6 +5,7 @@ use super::{Patience, ProducerCore};
 use crate::boundary::Output;
 use crate::error::{SendError, UnknownCause};
 use crate::sender::Sender;
+use crate::sender::ask::Answered;
 use crate::slot::TopicSlot;
 use crate::time::Instant;
 use crate::wire::ErrorCode;
@@ -75,8 +76,8 @@ impl ProducerCore {
     }
 
     /// A metadata answer came: whom does it help?
-    pub(super) fn on_metadata(&mut self, now: Instant) {
-        let mut is_satisfied = !self.sender.has_leaderless();
+    pub(super) fn on_metadata(&mut self, now: Instant, answered: &Answered) {
+        let mut is_satisfied = answered.has_news && !self.sender.has_leaderless();
         for (id, waiter) in self.waiters.for_metadata() {
             let (Want::Topic(slot) | Want::Partition(slot, _)) = waiter.want else {
                 continue;
@@ -106,7 +107,8 @@ impl ProducerCore {
                 self.waiters.remove(id, memory);
                 self.sender.outputs.push_back(Output::Refused(id, error));
             } else {
-                is_satisfied = false;
+                // Who began to wait since the request went out waits for the next one.
+                is_satisfied &= !answered.asked.topics.contains(&slot);
                 self.sender.refresh.want(slot);
             }
         }

@@ -6,9 +6,17 @@ use crate::connection::in_flight::RequestKind;
 use crate::metadata::Topic;
 use crate::sender::broker::Broker;
 use crate::sender::lane::Lane;
-use crate::slot::{BrokerSlot, PartitionSlot};
+use crate::slot::{Asked, BrokerSlot, PartitionSlot};
 use crate::trace::TraceEvent;
 use crate::wire::{RequestHead, metadata as wire};
+
+/// A metadata answer that was applied.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) asked: Asked,
+    /// Every topic that was asked for by name is known now, or has more partitions.
+    pub(crate) has_news: bool,
+}
 
 /// Where a metadata request can go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,10 +130,18 @@ impl Sender {
     }
 
     /// An answer about the cluster.
-    pub(super) fn on_metadata(&mut self, conn: ConnId, answer: &wire::Response) {
+    pub(super) fn on_metadata(&mut self, conn: ConnId, asked: Asked, answer: &wire::Response) {
         let slot = self.connections[&conn].broker;
         self.learn_brokers(&answer.brokers);
+        let count = |sender: &Self, slot| sender.metadata.topic(slot).partitions.len();
+        let before: Vec<_> = asked.topics.iter().map(|slot| count(self, *slot)).collect();
         let changed = self.metadata.apply(answer);
+        // Somebody wished for each of these, or for more of its partitions.
+        let mut wished = asked.topics.iter().zip(before);
+        let has_news = wished.all(|(slot, before)| count(self, *slot) > before);
+        let metadata = &self.metadata;
+        self.refresh
+            .forget_if(|slot| metadata.topic(slot).is_known());
         for index in self.lanes.len()..self.metadata.partition_count() {
             self.lanes.push(Lane::default());
             self.accumulator.add_partition(PartitionSlot::at(index));
@@ -136,7 +152,7 @@ impl Sender {
         for partition in core::mem::take(&mut self.leaderless) {
             self.mark_ready(partition);
         }
-        self.is_answered = true;
+        self.answered = Some(Answered { asked, has_news });
         self.throttle(slot, answer.throttle_time_ms);
     }
 

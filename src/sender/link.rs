@@ -190,8 +190,11 @@ impl Sender {
             },
             RequestKind::Metadata(_) => match wire::metadata::decode_response(version, frame) {
                 Ok(answer) => {
-                    connection.in_flight.pop_answered(correlation_id);
-                    self.on_metadata(conn, &answer);
+                    if let Some(request) = connection.in_flight.pop_answered(correlation_id)
+                        && let RequestKind::Metadata(asked) = request.kind
+                    {
+                        self.on_metadata(conn, asked, &answer);
+                    }
                 }
                 Err(error) => self.on_nonsense(conn, &error),
             },

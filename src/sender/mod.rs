@@ -5,7 +5,7 @@
 //! [`ProducerCore`](crate::ProducerCore)'s.
 
 mod answer;
-mod ask;
+pub(crate) mod ask;
 pub(crate) mod broker;
 mod describe;
 mod drain;
@@ -27,6 +27,7 @@ use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::trace::TraceEvent;
+use ask::Answered;
 use broker::Broker;
 use lane::{Lane, Rules};
 use rand_chacha::ChaCha8Rng;
@@ -61,7 +62,7 @@ pub(crate) struct Sender {
     /// Open batches with a lower ordinal are due, lingering or not: flush, close, memory pressure.
     pressed_before: u64,
     /// A metadata answer was applied, and the waiters were not looked at yet.
-    is_answered: bool,
+    answered: Option<Answered>,
     /// Facts were noted that nobody has acted on.
     has_facts: bool,
 }
@@ -105,7 +106,7 @@ impl Sender {
             backing_off: BTreeSet::new(),
             leaderless: BTreeSet::new(),
             pressed_before: 0,
-            is_answered: false,
+            answered: None,
             has_facts: false,
             config,
         })
@@ -288,9 +289,9 @@ impl Sender {
         }
     }
 
-    /// Whether a metadata answer was applied since the last call.
-    pub(crate) fn take_answered(&mut self) -> bool {
-        core::mem::take(&mut self.is_answered)
+    /// The metadata answer that was applied since the last call.
+    pub(crate) fn take_answered(&mut self) -> Option<Answered> {
+        self.answered.take()
     }
 
     /// Whether something waits for a leader that is not known.

@@ -125,8 +125,11 @@ struct Peer {
 
 impl Peer {
     fn new() -> Self {
-        let mut cluster = Cluster::new(ClusterConfig::with_brokers(1));
+        let mut config = ClusterConfig::with_brokers(1);
+        config.auto_create_topics = false;
+        let mut cluster = Cluster::new(config);
         cluster.create_topic("t", 2);
+        cluster.create_topic("u", 1);
         Self {
             cluster,
             peers: BTreeMap::new(),
@@ -231,6 +234,60 @@ fn a_batch_behind_one_that_expired_unsealed_is_sent() {
     );
 }
 
+/// Calls without patience do not make a storm of requests: one per backoff (L9).
+#[test]
+fn what_nobody_has_is_asked_for_once_per_backoff() {
+    for (topic, partition) in [("nobody-has-it", None), ("t", Some(7))] {
+        let (mut bench, mut peer) = ready();
+        let before = bench.core.stats().metadata_requests;
+        let record = Record {
+            partition,
+            ..Record::to(topic)
+        };
+        for _ in 0..70 {
+            bench
+                .core
+                .try_send(bench.now, &record)
+                .expect_err("nobody has it");
+            peer.converse(&mut bench);
+            bench.now = bench.now + Duration::from_micros(10);
+        }
+        let count = bench.core.stats().metadata_requests - before;
+        assert!(
+            count <= 2,
+            "{count} requests for {topic} {partition:?} in 0.7 ms"
+        );
+    }
+}
+
+/// A topic that is named while another is being asked for does not wait for a backoff.
+#[test]
+fn a_second_topic_is_asked_for_as_soon_as_the_first_is_answered() {
+    let (mut bench, mut peer) = ready();
+    bench.send(&Record::to("t")).expect("room");
+    peer.converse(&mut bench);
+    seal_all(&mut bench);
+    peer.converse(&mut bench);
+    bench
+        .core
+        .send(bench.now, &Record::to("u"))
+        .expect_err("unknown yet");
+    bench.fire();
+    bench
+        .core
+        .send(bench.now, &Record::to("nobody-has-it"))
+        .expect_err("unknown yet");
+    for (conn, bytes) in peer.answers(&mut bench) {
+        bench.input(Input::Received(conn, &bytes));
+    }
+    bench.fire();
+    assert!(
+        !bench.requests.is_empty(),
+        "{:?}",
+        bench.core.poll_timeout()
+    );
+}
+
 /// Answers with some bytes changed, cut off, or replaced.
 fn mutated(answer: &[u8], noise: &[(usize, u8)], cut: usize) -> Vec<u8> {
     let mut bytes = answer.to_vec();
@@ -247,8 +304,17 @@ fn mutated(answer: &[u8], noise: &[(usize, u8)], cut: usize) -> Vec<u8> {
     bytes
 }
 
+/// So many cases, and no file of earlier failures: they become tests.
+fn cases(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        cases,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 256, ..ProptestConfig::default() })]
+    #![proptest_config(cases(256))]
 
     /// Noise at any phase: from the first byte on, after so many right answers.
     #[test]
@@ -477,7 +543,7 @@ fn perform(bench: &mut Bench, peer: &mut Peer, deed: Deed) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 512, ..ProptestConfig::default() })]
+    #![proptest_config(cases(512))]
 
     /// Any calls in any order with any arguments, under any configuration.
     #[test]
