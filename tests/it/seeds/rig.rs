@@ -299,6 +299,10 @@ impl Rig {
             }
             self.admitted.insert(waiter);
         }
+        if let Output::Refused(waiter, _) = output {
+            // It is in line no more.
+            self.admitted.insert(waiter);
+        }
         self.fetched.push_back(output);
         true
     }
@@ -335,6 +339,7 @@ impl Rig {
             Output::Admitted(waiter) => self.on_admitted(waiter),
             Output::Refused(waiter, error) => {
                 assert!(!matches!(error, SendError::WouldBlock(_)), "{error:?}");
+                self.admitted.remove(&waiter);
                 let is_late = self.cancelled.remove(&waiter);
                 if self.queries.remove(&waiter).is_none() && !is_late {
                     let number = self.model.waiting.remove(&waiter);
