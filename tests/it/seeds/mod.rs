@@ -83,6 +83,9 @@ pub(crate) fn play(rig: &mut Rig) {
 /// itself.
 fn heal(rig: &mut Rig) {
     rig.hurry();
+    for wire in rig.wires.all.values_mut() {
+        (wire.budget_to_broker, wire.budget_to_client) = (None, None);
+    }
     for broker in rig.broker_ids() {
         rig.cluster.set_up(broker);
         rig.cluster.throttle(broker, 0);
