@@ -186,6 +186,12 @@ impl Metadata {
             if told.id != Uuid::ZERO {
                 topic.id = told.id;
             }
+            if is_recreated {
+                // The new topic counts from its beginning, and may get these partitions later.
+                for known in &topic.partitions {
+                    self.partitions[known.index()].leader_epoch = -1;
+                }
+            }
             self.apply_partitions(slot, told, is_recreated, &nodes, &mut changed);
         }
         changed
@@ -251,9 +257,6 @@ impl Metadata {
 impl Partition {
     /// Takes over what an answer says; whether the leader is another one now.
     fn apply(&mut self, told: &wire::Partition, is_recreated: bool, nodes: &[i32]) -> bool {
-        if is_recreated {
-            self.leader_epoch = -1;
-        }
         let is_stale = told.leader_epoch >= 0 && told.leader_epoch < self.leader_epoch;
         if is_stale {
             return false;
