@@ -10,7 +10,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::check;
-use crate::cluster::BrokerId;
+use crate::cluster::{BrokerId, OMIT_ANSWER};
 use crate::codec::error_code;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
@@ -25,9 +25,10 @@ const PROBES_MAX: u32 = 20;
 /// How long `close` may take in a healed world.
 const CLOSE_WITHIN: Duration = Duration::from_secs(300);
 /// What a broker answers although the batch is in the log.
-const AFTER_APPEND: [i16; 2] = [
+const AFTER_APPEND: [i16; 3] = [
     error_code::REQUEST_TIMED_OUT,
     error_code::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    OMIT_ANSWER,
 ];
 /// What a broker answers when it has not appended.
 const REFUSALS: [i16; 8] = [
