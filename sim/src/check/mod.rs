@@ -1,9 +1,11 @@
 //! The named invariants that need to see both the application and the logs.
 
 mod copies;
+mod flights;
 mod order;
 mod truth;
 
 pub use copies::copies;
+pub(crate) use flights::Flights;
 pub use order::order;
 pub use truth::truth;

@@ -20,6 +20,9 @@ use crate::codec::{
 /// The cluster closes the connection for this reason.
 type CloseReason = &'static str;
 
+/// A scripted code that no broker sends: the answer leaves the partition out.
+pub const OMIT_ANSWER: i16 = i16::MIN;
+
 /// Without an answer, closing is how a broker says that a batch was refused.
 pub(super) const ACKS_NONE_REFUSED: CloseReason = "a batch with acks=0 was refused";
 
@@ -193,7 +196,9 @@ impl Cluster {
                 if self.config.tells_events {
                     outcomes.push(self.outcome(index, &answer, effect));
                 }
-                partitions.push(answer);
+                if answer.error_code != OMIT_ANSWER {
+                    partitions.push(answer);
+                }
             }
             topics.push(TopicAnswer {
                 topic: topic.topic.clone(),

@@ -39,6 +39,7 @@ use titorelli::Instant;
 
 pub use config::{BrokerConfig, BrokerId, ClusterConfig, LogRetention, Strictness, TopicConfig};
 pub use event::{BatchOutcome, ClusterEvent};
+pub use handle::OMIT_ANSWER;
 pub use log::{BatchFacts, LogHeader, LogRecord, PartitionLog, record_digest};
 pub use peer::PeerId;
 
@@ -304,7 +305,8 @@ impl Cluster {
     }
 
     /// Answers the next batch for a partition with this error code; `append`: the batch is written
-    /// all the same, as with `REQUEST_TIMED_OUT`. Several calls queue up.
+    /// all the same, as with `REQUEST_TIMED_OUT`. Several calls queue up. With [`OMIT_ANSWER`] the
+    /// answer leaves the partition out.
     ///
     /// # Panics
     /// There is no such partition.

@@ -9,8 +9,10 @@ mod knobs;
 use core::fmt;
 use core::time::Duration;
 
+use titorelli::{DeliveryCause, Instant};
+
 use crate::check;
-use crate::cluster::BrokerId;
+use crate::cluster::{BrokerId, OMIT_ANSWER};
 use crate::codec::error_code;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
@@ -24,10 +26,15 @@ use knobs::{Kind, Knobs};
 const PROBES_MAX: u32 = 20;
 /// How long `close` may take in a healed world.
 const CLOSE_WITHIN: Duration = Duration::from_secs(300);
+/// As many retries as any delivery timeout has room for.
+const RETRIES_UNLIMITED: u64 = 1_000_000;
+/// How long a healed world may need to send all that has piled up.
+const BACKLOG_WITHIN: Duration = Duration::from_secs(30);
 /// What a broker answers although the batch is in the log.
-const AFTER_APPEND: [i16; 2] = [
+const AFTER_APPEND: [i16; 3] = [
     error_code::REQUEST_TIMED_OUT,
     error_code::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    OMIT_ANSWER,
 ];
 /// What a broker answers when it has not appended.
 const REFUSALS: [i16; 8] = [
@@ -269,7 +276,9 @@ impl Run {
     fn heal(&mut self) {
         self.world.note("fault", "everything heals");
         self.world.heal();
+        let healed_at = self.world.now();
         self.world.run_until_quiet();
+        self.check_progress(healed_at);
         let stats = self.world.core().stats();
         assert_eq!(
             stats.buffered_bytes, 0,
@@ -280,6 +289,26 @@ impl Run {
             "L5: nothing is under way, and a call waits"
         );
         self.check_logs();
+    }
+
+    /// L2: what had enough time left when everything healed, and might be sent again, is written.
+    fn check_progress(&self, healed_at: Instant) {
+        let config = self.world.core().config();
+        if u64::from(config.retries) < RETRIES_UNLIMITED {
+            return;
+        }
+        let patience = (config.request_timeout + config.socket_connection_setup_timeout) * 4;
+        let enough = healed_at + patience + BACKLOG_WITHIN;
+        for (id, _, state) in self.world.journal().records() {
+            if let RecordState::NotPersisted(error) | RecordState::MaybePersisted(error) = state {
+                let ends_at = self.world.journal().accepted_at(id) + config.delivery_timeout;
+                let is_late = error.cause == DeliveryCause::DeliveryTimeout;
+                assert!(
+                    !is_late || ends_at <= enough,
+                    "L2: {id:?} had time until {ends_at}"
+                );
+            }
+        }
     }
 
     /// The healed cluster takes a record for every partition, if need be at a later try: without

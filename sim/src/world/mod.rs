@@ -13,10 +13,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::BytesMut;
 use titorelli::{
-    CloseCause, Config, ConnId, Deadline, FlushId, Input, Instant, Output, ProducerCore, Reason,
-    SendError, WaiterId,
+    Acks, CloseCause, Config, ConnId, Deadline, FlushId, Input, Instant, Output, ProducerCore,
+    Reason, SendError, WaiterId,
 };
 
+use crate::check::Flights;
 use crate::cluster::{BrokerId, Cluster, ClusterConfig, ClusterEvent, ClusterOutput, PeerId};
 use crate::codec::error_code;
 use crate::fault::Fault;
@@ -85,6 +86,8 @@ pub struct World {
     is_closed: bool,
     /// A checksum over everything that the core wanted sent, and when.
     digest: u32,
+    /// Watches S7, for a producer that waits for answers.
+    flights: Option<Flights>,
     /// Steps taken so far.
     steps: u64,
     /// Faults that strike when so many steps have been taken.
@@ -113,6 +116,9 @@ impl World {
             .map(|b| format!("{}:{}", b.host, b.port));
         core_config.bootstrap_servers = addresses.collect();
         core_config.trace = true;
+        let is_answered = core_config.acks != Acks::None;
+        let max_in_flight = core_config.max_in_flight_requests_per_connection;
+        let flights = is_answered.then(|| Flights::new(max_in_flight));
         let mut core_seed = [0; 32];
         core_seed[..8].copy_from_slice(&seed.to_be_bytes());
         let wall_clock_ms = cluster_config.wall_clock_ms;
@@ -131,6 +137,7 @@ impl World {
             flushes: BTreeMap::new(),
             give_up_at: None,
             digest: 0,
+            flights,
             steps: 0,
             ambushes: Vec::new(),
             is_closed: false,
@@ -385,13 +392,23 @@ impl World {
                 let cause = CloseCause::Unreachable("connection refused".into());
                 self.inform_end(conn, cause);
             }
-            Event::Sent(conn, count) => self.inform(conn, Input::Sent(conn, count)),
+            Event::Sent(conn, count) => {
+                if let Some(flights) = &mut self.flights {
+                    flights.on_sent(conn, count);
+                }
+                self.inform(conn, Input::Sent(conn, count));
+            }
             Event::ToBroker(conn, bytes) => {
                 if let Some(peer) = self.connections[&conn].peer {
                     self.cluster.receive(now, peer, &bytes);
                 }
             }
-            Event::ToClient(conn, bytes) => self.inform(conn, Input::Received(conn, &bytes)),
+            Event::ToClient(conn, bytes) => {
+                if let Some(flights) = &mut self.flights {
+                    flights.on_answer(conn, &bytes);
+                }
+                self.inform(conn, Input::Received(conn, &bytes));
+            }
             Event::BrokerSeesEnd(conn) => {
                 let connection = self.connections.get_mut(&conn).expect("it was connected");
                 if let Some(peer) = connection.peer.take() {
@@ -444,6 +461,9 @@ impl World {
         let connection = self.connections.get_mut(&conn).expect("it was connected");
         assert!(connection.is_open, "a connection ends once");
         connection.is_open = false;
+        if let Some(flights) = &mut self.flights {
+            flights.on_end(conn);
+        }
     }
 
     fn drain_cluster(&mut self) {

@@ -127,6 +127,11 @@ impl World {
             connection.requests.advance(4);
             frames.push(connection.requests.split_to(length).freeze());
         }
+        if let Some(flights) = &mut self.flights {
+            for frame in &frames {
+                flights.on_request(conn, frame);
+            }
+        }
         if self.timeline.is_on() {
             for frame in frames {
                 let text = self.describe_request(conn, &frame);
