@@ -103,6 +103,16 @@ def disturb(cluster, topic, round_):
         cluster.command("cut")
 
 
+def has_begun(cluster, topic):
+    """Whether every partition has a record, and with it the state of the producer.
+
+    A broker without that state takes any first sequence number, as in Kafka. When the leader moves
+    under the very first batch, the second may overtake it, and the first is out of order for good:
+    the Java producer then retries it for two minutes. That is not what is tried here.
+    """
+    return all(int(count) > 0 for count in cluster.command(f"counts {topic}"))
+
+
 def run(cluster, command, topic, codec, acks, idempotent):
     """One run of a client; returns how often the cluster was disturbed."""
     cluster.command(f"topic {topic} {PARTITIONS}")
@@ -115,7 +125,7 @@ def run(cluster, command, topic, codec, acks, idempotent):
             process.kill()
             raise AssertionError(f"{topic}: the client did not end")
         time.sleep(0.1)
-        if idempotent and rounds < 12:
+        if idempotent and rounds < 12 and has_begun(cluster, topic):
             rounds += 1
             disturb(cluster, topic, rounds)
     assert process.returncode == 0, f"{topic}: the client failed"

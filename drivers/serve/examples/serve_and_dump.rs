@@ -3,8 +3,10 @@
 //! `serve_and_dump [brokers [first_port]]` prints the bootstrap servers, then obeys one command
 //! per line: `topic NAME PARTITIONS [small] [compacted] [stamped] [dated]` (512-byte batches,
 //! compaction, `LogAppendTime`, nothing from the future), `move TOPIC PARTITION BROKER`, `fail
-//! TOPIC PARTITION CODE append|refuse`, `cut`, `dump`. Each ends with the line `ok`; `dump` prints
-//! one JSON line per record before that. The end of the input ends the program.
+//! TOPIC PARTITION CODE append|refuse`, `cut`, `counts TOPIC`, `dump`. Each ends with the line
+//! `ok`; before that `counts` prints the records of each partition, and `dump` one JSON line per
+//! record.
+//! The end of the input ends the program.
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
@@ -72,10 +74,21 @@ fn obey(embedded: &Embedded, words: &[&str]) -> Option<String> {
             embedded.control(move |cluster| cluster.fail_next(&topic, partition, code, append));
         }
         ["cut"] => embedded.cut_connections(None),
+        ["counts", topic] => {
+            let topic = topic.to_owned();
+            return Some(embedded.control(move |cluster| counts(cluster, &topic)));
+        }
         ["dump"] => return Some(embedded.control(|cluster| dump(cluster))),
         _ => return None,
     }
     Some(String::new())
+}
+
+/// How many records each partition of a topic has, one line each.
+fn counts(cluster: &Cluster, topic: &str) -> String {
+    let partitions = 0..cluster.partition_count(topic);
+    let count = |partition| format!("{}\n", cluster.log(topic, partition).record_count());
+    partitions.map(count).collect()
 }
 
 /// One JSON line per record; keys, values and header values in hexadecimal.
