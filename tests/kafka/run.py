@@ -241,6 +241,8 @@ def main():
     args = parser.parse_args()
     if not Path(args.titorelli).exists():
         raise SystemExit(f"no {args.titorelli}: cargo build --release -p titorelli-cli")
+    # So that the brokers end with the run, however it is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     passed = failed = 0
     try:
         witness = Witness()
