@@ -148,7 +148,11 @@ impl Sender {
     }
 
     fn metadata_deadline(&self) -> Option<Deadline> {
-        let wanted = self.refresh.deadline()?;
+        let mut wanted = self.refresh.deadline()?;
+        if wanted.at <= self.now && wanted.reason == Reason::MetadataBackoff {
+            // It waits for nothing but to be done.
+            wanted.reason = Reason::WorkQueued;
+        }
         match self.oracle() {
             Oracle::Ask(_) => Some(wanted),
             Oracle::Connect(slot) => {
