@@ -410,7 +410,10 @@ impl Rig {
         let was_for_memory = matches!(self.model.entries[number].state, State::Waiting(_, true));
         let core = &mut self.core;
         let result = self.model.entries[number].lend(|r| core.resume(now, waiter, r));
-        if !was_for_memory && first.is_some_and(|first| first < waiter) {
+        // What a record without a key waited for is not always known here.
+        let entry = &self.model.entries[number];
+        let is_sure = entry.partition.is_some() || entry.key.is_some();
+        if is_sure && !was_for_memory && first.is_some_and(|first| first < waiter) {
             let after = self.core.stats().buffered_bytes;
             assert!(
                 after <= buffered,
@@ -418,6 +421,10 @@ impl Rig {
             );
         }
         self.note(|| format!("resume {waiter:?} -> {result:?}"));
+        if !matches!(result, Err(SendError::WouldBlock(_))) {
+            // A refusal by close may be on its way already.
+            self.cancelled.insert(waiter);
+        }
         self.answered(number, &result);
     }
 
