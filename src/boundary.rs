@@ -99,7 +99,8 @@ pub enum Output {
         /// The next bytes of its stream.
         bytes: Bytes,
     },
-    /// Close the connection now, unwritten bytes included. No [`Input`] about it is expected.
+    /// Close the connection now, unwritten bytes included. No [`Input`] about it is expected. The
+    /// driver may have reported it as closed just before: then there is nothing to do.
     Disconnect(ConnId),
     /// Run [`SealJob::run`], on any thread and outside any lock, and answer with
     /// [`Input::Sealed`].
@@ -114,7 +115,8 @@ pub enum Output {
     Refused(WaiterId, SendError),
     /// All records that were accepted before this flush are completed.
     Flushed(FlushId),
-    /// The producer is closed: nothing will ever come out again.
+    /// The producer is closed: nothing comes out any more, but for the [`Output::Flushed`] of a
+    /// flush that is begun after.
     Closed,
     /// Something worth telling; only with [`Config::trace`](crate::Config::trace).
     Trace(TraceEvent),

@@ -105,13 +105,14 @@ impl Refresh {
     /// An answer came. `is_satisfied` tells whether all that somebody waits for is known now.
     pub(crate) fn on_answered(&mut self, now: Instant, is_satisfied: bool, rng: &mut ChaCha8Rng) {
         self.is_in_flight = false;
-        self.due_at = now + self.max_age;
         self.failures = if is_satisfied {
             0
         } else {
             self.failures.saturating_add(1)
         };
         self.all_not_before = now + self.backoff.pause(self.failures.max(1), rng);
+        // An age of nothing must not ask once per round trip (L9).
+        self.due_at = (now + self.max_age).max(self.all_not_before);
         self.not_before = if is_satisfied {
             now
         } else {
