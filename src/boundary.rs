@@ -107,9 +107,10 @@ pub enum Output {
     Seal(SealJob),
     /// Records are completed.
     Delivered(Delivery),
-    /// The waiter's turn: call [`resume`](crate::ProducerCore::resume) with its record (or
-    /// [`partitions_for`](crate::ProducerCore::partitions_for) again), or give up with
-    /// [`cancel`](crate::ProducerCore::cancel). Memory for the record is held until then.
+    /// The waiter's turn: call [`resume`](crate::ProducerCore::resume) with its record; or end the
+    /// turn with [`cancel`](crate::ProducerCore::cancel), after
+    /// [`partitions_for`](crate::ProducerCore::partitions_for) or because the call gives up.
+    /// Memory for the record is held until then.
     Admitted(WaiterId),
     /// The waiter waited in vain; it is forgotten.
     Refused(WaiterId, SendError),
