@@ -323,6 +323,15 @@ impl ProducerCore {
         core::mem::take(&mut self.has_news)
     }
 
+    /// Whether a record that was accepted since the last call closed a batch for a leader that has
+    /// a connection and about 1 MiB of closed batches waiting for it. More of them gains nothing: a
+    /// driver whose caller may wait does well to let it wait until something was sent, but no
+    /// longer than some 2 ms, so that an outage still fills `buffer_memory`.
+    #[inline]
+    pub fn take_crowding(&mut self) -> bool {
+        core::mem::take(&mut self.sender.is_crowded)
+    }
+
     // ---- Observers ----------------------------------------------------------------------------
 
     /// Counters.

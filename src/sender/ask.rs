@@ -161,7 +161,17 @@ impl Sender {
     fn on_new_leader(&mut self, partition: PartitionSlot) {
         self.unmark(partition);
         let told = self.metadata.partition(partition);
+        let leader = told
+            .leader
+            .and_then(|node| self.by_node.get(&node).copied());
         let lane = &mut self.lanes[partition.index()];
+        let batches = lane.queue.len();
+        if let Some(before) = core::mem::replace(&mut lane.leader, leader) {
+            self.brokers[before.index()].backlog_batches -= batches;
+        }
+        if let Some(after) = leader {
+            self.brokers[after.index()].backlog_batches += batches;
+        }
         if lane.on_new_leader(told.leader.map(|_| told.leader_epoch)) {
             for slot in &lane.queue {
                 self.accumulator.batch_mut(*slot).history.not_before = self.now;

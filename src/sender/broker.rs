@@ -27,6 +27,8 @@ pub(crate) struct Broker {
     pub(crate) last_failure: Option<Arc<str>>,
     /// No request before (KIP-219).
     pub(crate) throttled_until: Instant,
+    /// Closed batches that wait in the lanes it leads.
+    pub(crate) backlog_batches: usize,
     /// Partitions with something to send, each at most once, served in turn (L10).
     pub(crate) ring: VecDeque<PartitionSlot>,
 }
@@ -43,6 +45,7 @@ impl Broker {
             retry_at: Instant::ZERO,
             last_failure: None,
             throttled_until: Instant::ZERO,
+            backlog_batches: 0,
             ring: VecDeque::new(),
         }
     }

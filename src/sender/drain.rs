@@ -109,6 +109,9 @@ impl Sender {
 
     /// Takes the lane's next batch; an open one closes now, so that it could grow until now.
     fn take_next(&mut self, partition: PartitionSlot, conn: ConnId) -> BatchSlot {
+        if !self.lanes[partition.index()].queue.is_empty() {
+            self.count_backlog(partition, false);
+        }
         let lane = &mut self.lanes[partition.index()];
         let slot = lane.queue.pop_front().unwrap_or_else(|| {
             lane.is_open_due = false;

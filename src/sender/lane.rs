@@ -27,6 +27,8 @@ pub(crate) struct Lane {
     leader_epoch: i32,
     /// The ring this lane is in.
     pub(crate) ring: Option<BrokerSlot>,
+    /// The leader, to whose backlog the queue counts.
+    pub(crate) leader: Option<BrokerSlot>,
 }
 
 /// The rules of a producer that bear on order.

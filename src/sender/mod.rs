@@ -65,7 +65,15 @@ pub(crate) struct Sender {
     answered: Option<Answered>,
     /// Facts were noted that nobody has acted on.
     has_facts: bool,
+    /// A batch was closed for a leader that has a backlog.
+    pub(crate) is_crowded: bool,
 }
+
+/// A leader's backlog of closed batches beyond this gains no throughput: it is cold memory and
+/// waiting time. `buffer_memory` may well be more; that is for outages.
+const BACKLOG_BYTES: usize = 1_048_576;
+/// Smaller batches count as much as this.
+const BACKLOG_BATCH_BYTES_MIN: usize = 1_024;
 
 impl Sender {
     pub(crate) fn new(config: Config, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
@@ -108,6 +116,7 @@ impl Sender {
             pressed_before: 0,
             answered: None,
             has_facts: false,
+            is_crowded: false,
             config,
         })
     }
@@ -141,14 +150,38 @@ impl Sender {
             // It was the closed batch that was due; one opened since lingers for itself.
             self.lanes[partition.index()].is_open_due = false;
             self.enqueue(partition, batch);
+            self.is_crowded |= self.has_crowd(partition);
         }
         if self.config.linger.is_zero() && self.accumulator.has_open(partition) {
             self.make_open_due(partition);
         }
     }
 
+    /// Whether the leader of this partition has a connection, and more than it can take at once.
+    fn has_crowd(&self, partition: PartitionSlot) -> bool {
+        let Some(leader) = self.lanes[partition.index()].leader else {
+            return false;
+        };
+        let broker = &self.brokers[leader.index()];
+        let batch_bytes = self.config.batch_size.max(BACKLOG_BATCH_BYTES_MIN);
+        broker.backlog_batches > BACKLOG_BYTES / batch_bytes
+            && broker.throttled_until <= self.now
+            && broker
+                .conn
+                .is_some_and(|conn| self.connections[&conn].versions().is_some())
+    }
+
+    /// A batch joins or leaves the queue of a lane.
+    fn count_backlog(&mut self, partition: PartitionSlot, joins: bool) {
+        if let Some(leader) = self.lanes[partition.index()].leader {
+            let batches = &mut self.brokers[leader.index()].backlog_batches;
+            *batches = if joins { *batches + 1 } else { *batches - 1 };
+        }
+    }
+
     /// Puts a closed batch into its place of its lane's queue.
     fn enqueue(&mut self, partition: PartitionSlot, slot: BatchSlot) {
+        self.count_backlog(partition, true);
         let ordinal = self.accumulator.batch(slot).ordinal;
         self.accumulator.batch_mut(slot).place = Place::Queued;
         let queue = &mut self.lanes[partition.index()].queue;
@@ -211,6 +244,7 @@ impl Sender {
         match place {
             Place::Open => self.lanes[partition.index()].is_open_due = false,
             Place::Queued => {
+                self.count_backlog(partition, false);
                 let queue = &mut self.lanes[partition.index()].queue;
                 if queue.front() == Some(&slot) {
                     queue.pop_front();
@@ -372,7 +406,11 @@ impl Sender {
                 Some(connection.id)
             );
         }
+        let mut backlog = vec![0; self.brokers.len()];
         for (index, lane) in self.lanes.iter().enumerate() {
+            if let Some(leader) = lane.leader {
+                backlog[leader.index()] += lane.queue.len();
+            }
             let ordinals = lane
                 .queue
                 .iter()
@@ -387,5 +425,10 @@ impl Sender {
             }
             assert!(!lane.is_open_due || self.accumulator.has_open(partition));
         }
+        let counted = self.brokers.iter().map(|broker| broker.backlog_batches);
+        assert!(
+            counted.eq(backlog),
+            "a leader's backlog is what its lanes hold"
+        );
     }
 }

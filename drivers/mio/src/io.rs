@@ -112,8 +112,9 @@ impl Io {
             let until = deadline.map(|at| self.shared.clock.until(at));
             return Next::Sleep(self.until_next_attempt(until));
         }
+        let opens_gate = state.has_gate_waiters();
         drop(state);
-        self.carry_out();
+        self.carry_out(opens_gate);
         if self.effects.is_closed {
             Next::End
         } else {
@@ -130,7 +131,7 @@ impl Io {
 
     /// Carries out the effects, outside the lock. Writes come first: the broker can work while
     /// completions are told.
-    fn carry_out(&mut self) {
+    fn carry_out(&mut self, opens_gate: bool) {
         let mut transport = std::mem::take(&mut self.effects.transport);
         for output in transport.drain(..) {
             match output {
@@ -167,6 +168,9 @@ impl Io {
             self.write(conn);
         }
         self.dirty = dirty;
+        if opens_gate {
+            self.shared.open_gate();
+        }
         self.effects.tell();
         self.take_resolved();
     }

@@ -232,7 +232,7 @@ impl Producer {
         match sent {
             Ok(ticket) => {
                 let accepted = accept(&mut state, ticket);
-                shared.unlock(state);
+                shared.unlock_accepted(state);
                 Ok(accepted)
             }
             Err(SendError::WouldBlock(waiter)) => self.send_in_turn(state, waiter, &record, accept),

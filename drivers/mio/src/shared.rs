@@ -6,21 +6,27 @@ use crate::delivery::{BatchState, DeliveryFuture};
 use crate::effects::Effects;
 use crate::park::{Slot, Turn};
 use mio::Waker;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::thread::ThreadId;
+use std::thread::{self, ThreadId};
+use std::time::Duration;
 use titorelli::{
     ConnId, DeliveryCause, FlushId, Instant, Outcome, Output, ProducerCore, SendError, Ticket,
     WaiterId,
 };
+
+/// The longest that a sender waits at the gate.
+const GATE_PATIENCE: Duration = Duration::from_millis(2);
 
 /// Everything that both sides see.
 pub(crate) struct Shared {
     pub(crate) clock: Clock,
     state: Mutex<State>,
     waker: Waker,
+    /// Where senders wait for a crowd before them to thin out.
+    gate: Condvar,
     /// Answers of resolver threads.
     pub(crate) resolved: Mutex<Vec<Resolved>>,
 }
@@ -42,6 +48,8 @@ pub(crate) struct State {
     /// The I/O thread sleeps until then unless it is woken; `None` while it is awake.
     pub(crate) sleeps_until: Option<Instant>,
     pub(crate) io_thread: Option<ThreadId>,
+    /// Senders at the gate.
+    gate_waiters: u32,
     /// The I/O thread has ended: nothing will ever be completed again.
     is_dead: bool,
     /// Records that failed since `close` was called.
@@ -57,6 +65,7 @@ impl Shared {
             flushes: BTreeMap::new(),
             sleeps_until: None,
             io_thread: None,
+            gate_waiters: 0,
             is_dead: false,
             undelivered: None,
         };
@@ -64,6 +73,7 @@ impl Shared {
             clock,
             state: Mutex::new(state),
             waker,
+            gate: Condvar::new(),
             resolved: Mutex::new(Vec::new()),
         }
     }
@@ -84,6 +94,37 @@ impl Shared {
         }
     }
 
+    /// Gives the lock back after a record was accepted. Where too much is queued for its leader,
+    /// the caller waits until something was sent, for a moment at most: filling memory faster than
+    /// it empties gains nothing, and costs the caches.
+    #[inline]
+    pub(crate) fn unlock_accepted(&self, mut state: MutexGuard<'_, State>) {
+        if state.core.take_crowding() {
+            self.wait_at_gate(state);
+        } else {
+            self.unlock(state);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_at_gate(&self, mut state: MutexGuard<'_, State>) {
+        if state.io_thread == Some(thread::current().id()) {
+            return;
+        }
+        if state.must_wake() {
+            MutexGuard::unlocked(&mut state, || self.wake());
+        }
+        state.gate_waiters += 1;
+        self.gate.wait_for(&mut state, GATE_PATIENCE);
+        state.gate_waiters -= 1;
+    }
+
+    /// Something was sent: lets those at the gate go on.
+    pub(crate) fn open_gate(&self) {
+        self.gate.notify_all();
+    }
+
     /// Wakes the I/O thread.
     #[cold]
     pub(crate) fn wake(&self) {
@@ -93,6 +134,11 @@ impl Shared {
 }
 
 impl State {
+    /// Whether somebody waits at the gate.
+    pub(crate) fn has_gate_waiters(&self) -> bool {
+        self.gate_waiters > 0
+    }
+
     /// Whether the I/O thread sleeps longer than the core now wants.
     #[inline]
     fn must_wake(&mut self) -> bool {
@@ -232,7 +278,7 @@ impl State {
                 last_failure: None,
                 broker: None,
                 attempts: 0,
-                age: std::time::Duration::ZERO,
+                age: Duration::ZERO,
             };
             let delivery = titorelli::Delivery {
                 batch: titorelli::BatchId {
