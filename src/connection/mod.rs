@@ -20,11 +20,15 @@ use rx::Frames;
 use std::collections::VecDeque;
 use tx::Progress;
 
+/// How long a connection may be set up before it counts as slow.
+const SETUP_PATIENCE: Duration = Duration::from_secs(1);
+
 /// A connection to a broker.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) id: ConnId,
     pub(crate) broker: BrokerSlot,
+    begun_at: Instant,
     pub(crate) phase: Phase,
     pub(crate) frames: Frames,
     pub(crate) progress: Progress,
@@ -44,12 +48,14 @@ impl Connection {
     pub(crate) fn new(
         id: ConnId,
         broker: BrokerSlot,
+        begun_at: Instant,
         give_up_at: Instant,
         frame_bytes_max: usize,
     ) -> Self {
         Self {
             id,
             broker,
+            begun_at,
             phase: Phase::Connecting { give_up_at },
             frames: Frames::new(frame_bytes_max),
             progress: Progress::default(),
@@ -59,6 +65,15 @@ impl Connection {
             is_retiring: false,
             next_correlation_id: 0,
             next_draft: 0,
+        }
+    }
+
+    /// Until when whoever needs any broker waits for this connection: for ever once it is ready,
+    /// for a moment while it is set up. Then another is tried beside it (museum M83).
+    pub(crate) fn patience_ends_at(&self) -> Instant {
+        match self.phase {
+            Phase::Ready(_) => Instant::FAR,
+            Phase::Connecting { .. } | Phase::Negotiating { .. } => self.begun_at + SETUP_PATIENCE,
         }
     }
 

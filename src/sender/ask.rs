@@ -2,6 +2,7 @@
 
 use super::Sender;
 use crate::boundary::ConnId;
+use crate::connection::Connection;
 use crate::connection::in_flight::RequestKind;
 use crate::metadata::Topic;
 use crate::sender::broker::Broker;
@@ -57,7 +58,10 @@ impl Sender {
         if let Some(connection) = with_room.min_by_key(|connection| connection.in_flight.len()) {
             return Oracle::Ask(connection.id);
         }
-        if open.clone().any(|connection| !connection.is_retiring) {
+        let is_hopeful = |connection: &Connection| {
+            !connection.is_retiring && self.now < connection.patience_ends_at()
+        };
+        if open.clone().any(is_hopeful) {
             return Oracle::Wait;
         }
         let has_brokers = self
@@ -238,5 +242,39 @@ impl Sender {
         {
             connection.is_retiring = true;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Config, ConnId, Instant, Output, ProducerCore, Record, SendError};
+
+    /// The connections that the core begins until `until`, and when, in milliseconds.
+    fn connects(core: &mut ProducerCore, until: Instant) -> Vec<(u64, ConnId, String)> {
+        let mut begun = Vec::new();
+        while let Some(deadline) = core.poll_timeout().filter(|deadline| deadline.at < until) {
+            core.handle_timeout(deadline.at);
+            while let Some(output) = core.poll_output() {
+                if let Output::Connect { conn, host, .. } = output {
+                    begun.push((deadline.at.as_micros() / 1_000, conn, host.to_string()));
+                }
+            }
+        }
+        begun
+    }
+
+    #[test]
+    fn a_connection_that_takes_its_time_does_not_hold_up_the_others() {
+        let config = Config {
+            bootstrap_servers: vec!["a,b,c".to_owned()],
+            ..Config::default()
+        };
+        let mut core = ProducerCore::new(config, [7; 32], Instant::ZERO).expect("valid");
+        let sent = core.send(Instant::ZERO, &Record::to("t").value(b"v"));
+        assert!(matches!(sent, Err(SendError::WouldBlock(_))));
+        // Nobody answers at all: each is given a moment before the next is tried beside it.
+        let begun = connects(&mut core, Instant::from_millis(9_000));
+        let hosts: Vec<_> = begun.iter().map(|(at, _, host)| (*at, &**host)).collect();
+        assert_eq!(hosts, [(0, "a"), (1_000, "b"), (2_000, "c")]);
     }
 }

@@ -51,7 +51,7 @@ impl Sender {
         let (host, port) = (broker.host.clone(), broker.port);
         let give_up_at = self.now + self.config.socket_connection_setup_timeout;
         let frame_bytes_max = self.config.receive_message_max_bytes;
-        let connection = Connection::new(conn, slot, give_up_at, frame_bytes_max);
+        let connection = Connection::new(conn, slot, self.now, give_up_at, frame_bytes_max);
         self.connections.insert(conn, connection);
         self.stats.connects += 1;
         self.outputs.push_back(Output::Connect { conn, host, port });

@@ -167,8 +167,24 @@ impl Sender {
             }
             // Before it is due it is a timer like any other; after that, events decide.
             Oracle::Wait if wanted.at > self.now => Some(wanted),
-            Oracle::Wait => self.earliest_throttle_end(),
+            Oracle::Wait => self
+                .earliest_throttle_end()
+                .into_iter()
+                .chain(self.earliest_slow())
+                .min_by_key(|deadline| deadline.at),
         }
+    }
+
+    /// When the first of the connections that are set up counts as slow.
+    fn earliest_slow(&self) -> Option<Deadline> {
+        let ends = self.connections.values().map(Connection::patience_ends_at);
+        let at = ends
+            .filter(|at| *at > self.now && *at != Instant::FAR)
+            .min()?;
+        Some(Deadline {
+            at,
+            reason: Reason::ConnectionSetup,
+        })
     }
 
     /// When the first of the throttled brokers can be asked again.
