@@ -1,5 +1,6 @@
 //! `titorelli serve`: the embedded cluster, for any Kafka producer on this machine.
 
+use crate::output::print;
 use crate::{Ended, interrupt};
 use clap::Args;
 use std::collections::BTreeSet;
@@ -51,7 +52,7 @@ impl Serve {
             embedded.control(move |cluster| cluster.create_topic(&name, partitions));
         }
         interrupt::listen()?;
-        println!("{}", embedded.bootstrap());
+        print(&format!("{}\n", embedded.bootstrap()))?;
         eprintln!(
             "titorelli: serving {} brokers; Ctrl-C ends it",
             self.brokers
@@ -59,7 +60,7 @@ impl Serve {
         while !interrupt::is_asked() {
             thread::sleep(GLANCE);
         }
-        print!("{}", counts(&embedded.into_cluster()));
+        print(&counts(&embedded.into_cluster()))?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,6 +1,7 @@
 //! `titorelli sim`: whole runs of the real core in the simulated world, each drawn from a seed.
 
-use crate::UNACKNOWLEDGED;
+use crate::output::print;
+use crate::{Ended, UNACKNOWLEDGED};
 use clap::Args;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
@@ -26,29 +27,29 @@ pub(crate) struct Sim {
 
 impl Sim {
     /// Runs the seeds.
-    pub(crate) fn run(&self) -> ExitCode {
+    pub(crate) fn run(&self) -> Ended {
         let is_alone = self.count == 1;
         let began = Instant::now();
         let mut total = Summary::default();
         for seed in self.seed..self.seed.saturating_add(self.count) {
             if is_alone {
-                println!("seed {seed}\n{}", banner(seed));
+                print(&format!("seed {seed}\n{}\n", banner(seed)))?;
             }
             let Ok(summary) = catch_unwind(|| run_seed(seed, is_alone)) else {
                 eprintln!("failed: titorelli sim {seed} --count 1");
-                return ExitCode::from(UNACKNOWLEDGED);
+                return Ok(ExitCode::from(UNACKNOWLEDGED));
             };
             if self.check && run_seed(seed, false) != summary {
                 eprintln!("failed: S18: seed {seed} ran otherwise the second time");
-                return ExitCode::from(UNACKNOWLEDGED);
+                return Ok(ExitCode::from(UNACKNOWLEDGED));
             }
             total = total.plus(summary);
         }
         let seconds = began.elapsed().as_secs_f64();
-        println!(
-            "ok: {} seeds from {} in {seconds:.1} s: {total}",
+        print(&format!(
+            "ok: {} seeds from {} in {seconds:.1} s: {total}\n",
             self.count, self.seed
-        );
-        ExitCode::SUCCESS
+        ))?;
+        Ok(ExitCode::SUCCESS)
     }
 }

@@ -187,6 +187,8 @@ fn wrong_arguments_are_exit_status_2_before_anything_is_sent() {
         (&["-X", "lingr.ms=5"][..], "did you mean linger.ms?"),
         (&["-X", "acks=2"], "none of 0, 1, all"),
         (&["/nonexistent/file"], "/nonexistent/file: "),
+        (&["/"], "/: is a directory"),
+        (&["-p", "-1"], "-1 is not in 0.."),
     ] {
         let begin = ["produce", "-b", "127.0.0.1:9", "-t", "t"];
         let output = run(&[&begin, arguments].concat(), b"a\n");
@@ -194,6 +196,39 @@ fn wrong_arguments_are_exit_status_2_before_anything_is_sent() {
         assert_eq!(output.status.code(), Some(2), "{told}");
         assert!(told.contains(words), "{told}");
     }
+}
+
+#[test]
+fn the_help_tells_the_exit_statuses_and_the_version_has_the_commands_name() {
+    for (arguments, words) in [
+        (&["--help"][..], "A Kafka producer whose whole behaviour"),
+        (&["--version"], "titorelli 0."),
+        (&["produce", "--help"], "Exit status: 0 when every record"),
+        (&["serve", "--help"], "Ctrl-C ends it"),
+        (&["perf", "--help"], "--setting <KEY=VALUE>"),
+    ] {
+        let output = run(arguments, b"");
+        let told = String::from_utf8_lossy(&output.stdout);
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(output.status.code(), Some(0));
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn a_standard_output_that_nobody_reads_is_told_and_is_exit_status_2() {
+    let embedded = serve(1);
+    let bootstrap = embedded.bootstrap();
+    let mut child = spawn(&["produce", "-b", &bootstrap, "-t", "t", "--report", "json"]);
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(b"a\nb\n").expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the command ends");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("2 records, 2 acknowledged"), "{told}");
+    assert!(told.contains("standard output: Broken pipe"), "{told}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod proof;
 
+use crate::output::print;
 use crate::{Ended, UNACKNOWLEDGED};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -70,12 +71,11 @@ impl Demo {
             cuts,
         } = disturber;
         let proof = Proof::judge(&run.receipts, &read(&embedded.into_cluster()));
-        println!(
+        print(&format!(
             "{records} records through {BROKERS} brokers in {:.1} s: {leader_moves} leaders moved, \
-             connections to a broker cut {cuts} times, {retries} retries\n",
+             connections to a broker cut {cuts} times, {retries} retries\n\n{proof}",
             elapsed.as_secs_f64()
-        );
-        print!("{proof}");
+        ))?;
         Ok(if proof.is_kept() {
             ExitCode::SUCCESS
         } else {

@@ -7,6 +7,7 @@ mod measure;
 mod payload;
 
 use crate::options::key_value;
+use crate::output::print;
 use crate::{Ended, UNACKNOWLEDGED};
 use clap::{Args, ValueEnum};
 use measure::{Mark, Run, Samples};
@@ -70,8 +71,9 @@ pub(crate) struct Perf {
     /// Measure the latency of one record in so many.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     sample: u64,
-    /// A key of the configuration. Repeatable.
-    #[arg(short = 'X', long = "opt", value_name = "KEY=VALUE", value_parser = key_value)]
+    /// A key of the configuration, by its Java, kafka-python or librdkafka name. Repeatable.
+    #[arg(short = 'X', long = "setting", alias = "opt")]
+    #[arg(value_name = "KEY=VALUE", value_parser = key_value)]
     settings: Vec<(String, String)>,
 }
 
@@ -126,7 +128,7 @@ impl Perf {
             errors: load.errors + load.samples.errors(),
             pool_crc32: pool.crc32(),
         };
-        println!("{}", run.json(&load.samples));
+        print(&format!("{}\n", run.json(&load.samples)))?;
         let failed = run.errors > 0;
         Ok(if failed {
             ExitCode::from(UNACKNOWLEDGED)
