@@ -15,6 +15,7 @@ pub(crate) fn listen() -> Result<(), ctrlc::Error> {
         if ASKED.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED.into());
         }
+        eprintln!("titorelli: ending in good order; once more to end at once");
     })
 }
 

@@ -268,6 +268,24 @@ fn ctrl_c_sends_what_was_read_and_reports() {
 }
 
 #[test]
+fn ctrl_c_is_answered_while_nobody_can_be_reached_and_the_second_ends() {
+    let mut child = spawn(&["produce", "-b", "127.0.0.1:9", "-t", "t"]);
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(b"a\n").expect("it reads");
+    std::thread::sleep(Duration::from_millis(300));
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    kill(pid, Signal::SIGINT).expect("it runs");
+    let mut stderr = child.stderr.take().expect("piped");
+    let words = b"titorelli: ending in good order; once more to end at once\n";
+    let mut told = vec![0; words.len()];
+    stderr.read_exact(&mut told).expect("it says something");
+    assert_eq!(told, words);
+    kill(pid, Signal::SIGINT).expect("it waits for a broker");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    drop(stdin);
+}
+
+#[test]
 fn perf_prints_one_line_with_what_it_cost() {
     let embedded = serve(12);
     let bootstrap = embedded.bootstrap();
