@@ -325,6 +325,23 @@ fn perf_prints_one_line_with_what_it_cost() {
 }
 
 #[test]
+fn sim_runs_as_many_seeds_as_it_says() {
+    let last = u64::MAX.to_string();
+    for (arguments, status, words) in [
+        (&["sim", "7", "--count", "2"][..], 0, "ok: 2 seeds from 7 "),
+        (&["sim", &last, "--count", "1"], 0, "ok: 1 seeds from 1844"),
+        (&["sim", &last, "--count", "2"], 2, "not so many seeds"),
+        (&["sim", "--count", "0"], 2, "0 is not in 1.."),
+    ] {
+        let output = run(arguments, b"");
+        let told = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        assert_eq!(output.status.code(), Some(status), "{told}");
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
 fn the_demo_proves_that_nothing_is_lost() {
     let output = run(&["demo", "--records", "20000"], b"");
     let table = String::from_utf8_lossy(&output.stdout);
