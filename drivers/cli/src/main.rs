@@ -13,6 +13,7 @@ mod serve;
 mod sim;
 
 use clap::{Parser, Subcommand};
+use output::tell;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
         Command::Sim(sim) => sim.run(),
     };
     ended.unwrap_or_else(|error| {
-        eprintln!("titorelli: {error}");
+        tell(format_args!("titorelli: {error}"));
         ExitCode::from(UNUSABLE)
     })
 }

@@ -1,9 +1,10 @@
-//! Standard output, which may be a pipe that nobody reads or a file on a full disk.
+//! Standard output and standard error, which may be pipes that nobody reads or files on a full disk.
 //!
-//! Owns: that it is an error in words and an exit status, where `println!` panics.
+//! Owns: what happens then, where `println!` and `eprintln!` panic.
 
 use std::error::Error;
-use std::io::{Write, stdout};
+use std::fmt::Arguments;
+use std::io::{Write, stderr, stdout};
 
 /// Writes these lines to standard output.
 ///
@@ -16,4 +17,10 @@ pub(crate) fn print(lines: &str) -> Result<(), Box<dyn Error>> {
     written
         .and_then(|()| output.flush())
         .map_err(|error| format!("standard output: {error}").into())
+}
+
+/// Writes a line to standard error. When that takes no more there is nobody left to tell, which is
+/// no reason to end the work.
+pub(crate) fn tell(words: Arguments<'_>) {
+    let _nobody_listens = writeln!(stderr(), "{words}");
 }

@@ -1,6 +1,6 @@
 //! `titorelli serve`: the embedded cluster, for any Kafka producer on this machine.
 
-use crate::output::print;
+use crate::output::{print, tell};
 use crate::{Ended, interrupt};
 use clap::Args;
 use std::collections::BTreeSet;
@@ -53,10 +53,10 @@ impl Serve {
         }
         interrupt::listen()?;
         print(&format!("{}\n", embedded.bootstrap()))?;
-        eprintln!(
+        tell(format_args!(
             "titorelli: serving {} brokers; Ctrl-C ends it",
             self.brokers
-        );
+        ));
         while !interrupt::is_asked() {
             thread::sleep(GLANCE);
         }

@@ -1,6 +1,6 @@
 //! `titorelli sim`: whole runs of the real core in the simulated world, each drawn from a seed.
 
-use crate::output::print;
+use crate::output::{print, tell};
 use crate::{Ended, UNACKNOWLEDGED};
 use clap::Args;
 use std::panic::catch_unwind;
@@ -40,11 +40,13 @@ impl Sim {
                 print(&format!("seed {seed}\n{}\n", banner(seed)))?;
             }
             let Ok(summary) = catch_unwind(|| run_seed(seed, is_alone)) else {
-                eprintln!("failed: titorelli sim {seed} --count 1");
+                tell(format_args!("failed: titorelli sim {seed} --count 1"));
                 return Ok(ExitCode::from(UNACKNOWLEDGED));
             };
             if self.check && run_seed(seed, false) != summary {
-                eprintln!("failed: S18: seed {seed} ran otherwise the second time");
+                tell(format_args!(
+                    "failed: S18: seed {seed} ran otherwise the second time"
+                ));
                 return Ok(ExitCode::from(UNACKNOWLEDGED));
             }
             total = total.plus(summary);

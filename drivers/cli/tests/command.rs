@@ -189,6 +189,7 @@ fn wrong_arguments_are_exit_status_2_before_anything_is_sent() {
         (&["/nonexistent/file"], "/nonexistent/file: "),
         (&["/"], "/: is a directory"),
         (&["-p", "-1"], "-1 is not in 0.."),
+        (&["-b", ""], "a value is required for '--bootstrap"),
     ] {
         let begin = ["produce", "-b", "127.0.0.1:9", "-t", "t"];
         let output = run(&[&begin, arguments].concat(), b"a\n");
@@ -229,6 +230,23 @@ fn a_standard_output_that_nobody_reads_is_told_and_is_exit_status_2() {
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("2 records, 2 acknowledged"), "{told}");
     assert!(told.contains("standard output: Broken pipe"), "{told}");
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_ends_no_work() {
+    let embedded = serve(1);
+    let bootstrap = embedded.bootstrap();
+    let limit = "max.request.size=2000";
+    let begin = ["produce", "-b", &bootstrap, "-t", "t", "-X", limit];
+    let mut child = spawn(&[&begin[..], &["--report", "json"]].concat());
+    drop(child.stderr.take());
+    let mut stdin = child.stdin.take().expect("piped");
+    let input = format!("before\n{}\nafter\n", "x".repeat(4_000));
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(json(&output.stdout)["acked"], 2);
 }
 
 #[test]

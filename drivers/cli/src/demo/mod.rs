@@ -5,7 +5,7 @@
 
 mod proof;
 
-use crate::output::print;
+use crate::output::{print, tell};
 use crate::{Ended, UNACKNOWLEDGED};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -135,7 +135,7 @@ impl Run {
                 self.receipts.accepted += 1;
                 self.open.push_back((number, receipt));
             }
-            Err(error) => eprintln!("titorelli: record {number}: {error}"),
+            Err(error) => tell(format_args!("titorelli: record {number}: {error}")),
         }
     }
 
@@ -162,8 +162,10 @@ impl Run {
                 } = metadata;
                 self.receipts.places[number] = Some(Place { partition, offset });
             }
-            Some(Err(error)) => eprintln!("titorelli: record {number}: {error}"),
-            None => eprintln!("titorelli: record {number}: no outcome within {PATIENCE:?}"),
+            Some(Err(error)) => tell(format_args!("titorelli: record {number}: {error}")),
+            None => tell(format_args!(
+                "titorelli: record {number}: no outcome within {PATIENCE:?}"
+            )),
         }
     }
 }

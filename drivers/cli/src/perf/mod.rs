@@ -7,7 +7,7 @@ mod measure;
 mod payload;
 
 use crate::options::key_value;
-use crate::output::print;
+use crate::output::{print, tell};
 use crate::{Ended, UNACKNOWLEDGED};
 use clap::{Args, ValueEnum};
 use measure::{Mark, Run, Samples};
@@ -33,6 +33,7 @@ pub(crate) struct Perf {
     /// Brokers to ask for the cluster first.
     #[arg(short = 'b', long, value_name = "HOST:PORT", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:9092")]
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     bootstrap: Vec<String>,
     /// The topic.
     #[arg(short = 't', long, default_value = "t")]
@@ -226,7 +227,7 @@ impl Load {
 
     fn failed(&mut self, error: &dyn Error) {
         if self.errors == 0 {
-            eprintln!("titorelli: {error}");
+            tell(format_args!("titorelli: {error}"));
         }
         self.errors += 1;
         self.settled += 1;

@@ -9,7 +9,7 @@ mod tally;
 mod template;
 
 use crate::options::Connection;
-use crate::output::print;
+use crate::output::{print, tell};
 use crate::{Ended, INTERRUPTED, UNACKNOWLEDGED, interrupt};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -84,7 +84,7 @@ impl Produce {
         session.progress.finish_and_clear();
         session.producer.close(GRACE);
         let tally = session.tally;
-        let words = || eprintln!("titorelli: {}", tally.words(elapsed, retries));
+        let words = || tell(format_args!("titorelli: {}", tally.words(elapsed, retries)));
         match self.report {
             Some(ReportFormat::Json) => {
                 let report = format!("{}\n", tally.json(elapsed, retries));
@@ -146,7 +146,7 @@ impl Session {
                 Next::Idle => {}
                 Next::End => return true,
                 Next::Failed(error) => {
-                    eprintln!("titorelli: reading stopped: {error}");
+                    tell(format_args!("titorelli: reading stopped: {error}"));
                     return false;
                 }
             }
@@ -170,7 +170,9 @@ impl Session {
                 Err(error) => {
                     self.tally.refused(&error);
                     if !is_about_one_record(&error) {
-                        eprintln!("titorelli: stopped reading: the next would fare no better");
+                        tell(format_args!(
+                            "titorelli: stopped reading: the next would fare no better"
+                        ));
                         return false;
                     }
                 }
