@@ -1,4 +1,4 @@
-//! Standard output and standard error, which may be pipes that nobody reads or files on a full disk.
+//! Standard output and standard error, which may be pipes that nobody reads, or on a full disk.
 //!
 //! Owns: what happens then, where `println!` and `eprintln!` panic.
 

@@ -11,8 +11,8 @@ use titorelli_sim::{Summary, banner, run_seed};
 /// Run the producer against a simulated cluster, with faults, from a seed.
 ///
 /// Ends at the first seed that breaks a promise and prints the command that shows it. One seed
-/// alone prints its knobs and, if it fails, its last lines. Exit status: 0 when every seed kept every
-/// promise, 1 when one did not.
+/// alone prints its knobs and, if it fails, its last lines. Exit status: 0 when every seed kept
+/// every promise, 1 when one did not.
 #[derive(Args)]
 pub(crate) struct Sim {
     /// The first seed; with --count 1, the only one.

@@ -27,7 +27,8 @@ const PATIENCE: Duration = Duration::from_millis(5);
 
 /// Generate load and print what it cost as one line of JSON.
 ///
-/// Exit status: 0 when every record was acknowledged, 1 when one was not, 2 when nothing could begin.
+/// Exit status: 0 when every record was acknowledged, 1 when one was not, 2 when nothing could
+/// begin.
 #[derive(Args)]
 pub(crate) struct Perf {
     /// Brokers to ask for the cluster first.
