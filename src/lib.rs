@@ -34,7 +34,7 @@
 //!
 //! # The house
 //!
-//! The README has a whole driver of fifty lines; `DESIGN.md` is the map.
+//! The README has a whole driver on blocking sockets; `DESIGN.md` is the map.
 
 mod accumulator;
 mod backoff;

@@ -8,7 +8,9 @@ use crate::wire::compression::{self, Codec};
 use core::time::Duration;
 
 /// The configuration of a producer. [`Config::default`] has the defaults of kafka-python's
-/// `KafkaProducer`; where it has no such key, those of the Java producer.
+/// `KafkaProducer`; where it has no such key, those of the Java producer. So nothing is retried
+/// unless [`retries`](Self::retries) says so. Begin with the defaults and set fields, or keys by
+/// name with [`set`](Self::set).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {

@@ -105,7 +105,9 @@ impl ProducerCore {
     /// # Errors
     ///
     /// [`SendError::WouldBlock`] makes the call a waiter: after [`Output::Admitted`] give the
-    /// record to [`resume`](Self::resume). Any other error is final.
+    /// record to [`resume`](Self::resume). Every such call is a waiter of its own, and nothing
+    /// limits their number: who has one record at a time calls again only after its turn. Any
+    /// other error is final.
     #[inline]
     pub fn send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
         let now = self.tick(now);

@@ -1,6 +1,7 @@
 //! Ctrl-C: the first one asks for an orderly end, the second one ends the program.
 
 use crate::INTERRUPTED;
+use crate::output::tell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static ASKED: AtomicBool = AtomicBool::new(false);
@@ -15,6 +16,9 @@ pub(crate) fn listen() -> Result<(), ctrlc::Error> {
         if ASKED.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED.into());
         }
+        tell(format_args!(
+            "titorelli: ending in good order; once more to end at once"
+        ));
     })
 }
 

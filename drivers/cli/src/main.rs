@@ -6,12 +6,14 @@
 mod demo;
 mod interrupt;
 mod options;
+mod output;
 mod perf;
 mod produce;
 mod serve;
 mod sim;
 
 use clap::{Parser, Subcommand};
+use output::tell;
 use std::error::Error;
 use std::process::ExitCode;
 
@@ -20,30 +22,27 @@ type Ended = Result<ExitCode, Box<dyn Error>>;
 
 /// Exit status when a record was not acknowledged.
 const UNACKNOWLEDGED: u8 = 1;
-/// Exit status when nothing could begin: wrong arguments, no such file.
+/// Exit status when nothing could begin (wrong arguments, no such file), or when standard output
+/// takes no more.
 const UNUSABLE: u8 = 2;
 /// Exit status after Ctrl-C, as shells have it (128 + SIGINT).
 const INTERRUPTED: u8 = 130;
 
 /// A Kafka producer whose whole behaviour is one pure state machine.
 #[derive(Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(name = "titorelli", version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+// Without words of their own here, the subcommands' help has all that their modules say.
 #[derive(Subcommand)]
 enum Command {
-    /// Send lines of files or of standard input to a topic, one record each.
     Produce(produce::Produce),
-    /// Generate load and print what it cost as one line of JSON.
     Perf(perf::Perf),
-    /// Serve the embedded cluster on loopback for any Kafka producer.
     Serve(serve::Serve),
-    /// Produce to the embedded cluster through failures and prove what arrived.
     Demo(demo::Demo),
-    /// Run the producer against a simulated cluster, with faults, from a seed.
     Sim(sim::Sim),
 }
 
@@ -53,10 +52,10 @@ fn main() -> ExitCode {
         Command::Perf(perf) => perf.run(),
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
-        Command::Sim(sim) => Ok(sim.run()),
+        Command::Sim(sim) => sim.run(),
     };
     ended.unwrap_or_else(|error| {
-        eprintln!("titorelli: {error}");
+        tell(format_args!("titorelli: {error}"));
         ExitCode::from(UNUSABLE)
     })
 }

@@ -14,6 +14,7 @@ pub(crate) struct Connection {
         value_name = "HOST:PORT"
     )]
     #[arg(value_delimiter = ',', required = true)]
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     bootstrap: Vec<String>,
     /// A key of the configuration, by its Java, kafka-python or librdkafka name. Repeatable.
     #[arg(short = 'X', long = "setting", value_name = "KEY=VALUE", value_parser = key_value)]

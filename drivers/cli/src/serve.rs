@@ -1,5 +1,6 @@
 //! `titorelli serve`: the embedded cluster, for any Kafka producer on this machine.
 
+use crate::output::{print, tell};
 use crate::{Ended, interrupt};
 use clap::Args;
 use std::collections::BTreeSet;
@@ -51,15 +52,15 @@ impl Serve {
             embedded.control(move |cluster| cluster.create_topic(&name, partitions));
         }
         interrupt::listen()?;
-        println!("{}", embedded.bootstrap());
-        eprintln!(
+        print(&format!("{}\n", embedded.bootstrap()))?;
+        tell(format_args!(
             "titorelli: serving {} brokers; Ctrl-C ends it",
             self.brokers
-        );
+        ));
         while !interrupt::is_asked() {
             thread::sleep(GLANCE);
         }
-        print!("{}", counts(&embedded.into_cluster()));
+        print(&counts(&embedded.into_cluster()))?;
         Ok(ExitCode::SUCCESS)
     }
 }

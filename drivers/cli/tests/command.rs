@@ -187,6 +187,9 @@ fn wrong_arguments_are_exit_status_2_before_anything_is_sent() {
         (&["-X", "lingr.ms=5"][..], "did you mean linger.ms?"),
         (&["-X", "acks=2"], "none of 0, 1, all"),
         (&["/nonexistent/file"], "/nonexistent/file: "),
+        (&["/"], "/: is a directory"),
+        (&["-p", "-1"], "-1 is not in 0.."),
+        (&["-b", ""], "a value is required for '--bootstrap"),
     ] {
         let begin = ["produce", "-b", "127.0.0.1:9", "-t", "t"];
         let output = run(&[&begin, arguments].concat(), b"a\n");
@@ -194,6 +197,56 @@ fn wrong_arguments_are_exit_status_2_before_anything_is_sent() {
         assert_eq!(output.status.code(), Some(2), "{told}");
         assert!(told.contains(words), "{told}");
     }
+}
+
+#[test]
+fn the_help_tells_the_exit_statuses_and_the_version_has_the_commands_name() {
+    for (arguments, words) in [
+        (&["--help"][..], "A Kafka producer whose whole behaviour"),
+        (&["--version"], "titorelli 0."),
+        (&["produce", "--help"], "Exit status: 0 when every record"),
+        (&["serve", "--help"], "Ctrl-C ends it"),
+        (&["perf", "--help"], "--setting <KEY=VALUE>"),
+    ] {
+        let output = run(arguments, b"");
+        let told = String::from_utf8_lossy(&output.stdout);
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(output.status.code(), Some(0));
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn a_standard_output_that_nobody_reads_is_told_and_is_exit_status_2() {
+    let embedded = serve(1);
+    let bootstrap = embedded.bootstrap();
+    let mut child = spawn(&["produce", "-b", &bootstrap, "-t", "t", "--report", "json"]);
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(b"a\nb\n").expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the command ends");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("2 records, 2 acknowledged"), "{told}");
+    assert!(told.contains("standard output: Broken pipe"), "{told}");
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_ends_no_work() {
+    let embedded = serve(1);
+    let bootstrap = embedded.bootstrap();
+    let limit = "max.request.size=2000";
+    let begin = ["produce", "-b", &bootstrap, "-t", "t", "-X", limit];
+    let mut child = spawn(&[&begin[..], &["--report", "json"]].concat());
+    drop(child.stderr.take());
+    let mut stdin = child.stdin.take().expect("piped");
+    let input = format!("before\n{}\nafter\n", "x".repeat(4_000));
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(json(&output.stdout)["acked"], 2);
 }
 
 #[test]
@@ -229,6 +282,24 @@ fn ctrl_c_sends_what_was_read_and_reports() {
         (&report["records"], &report["acked"]),
         (&2.into(), &2.into())
     );
+    drop(stdin);
+}
+
+#[test]
+fn ctrl_c_is_answered_while_nobody_can_be_reached_and_the_second_ends() {
+    let mut child = spawn(&["produce", "-b", "127.0.0.1:9", "-t", "t"]);
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(b"a\n").expect("it reads");
+    std::thread::sleep(Duration::from_millis(300));
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    kill(pid, Signal::SIGINT).expect("it runs");
+    let mut stderr = child.stderr.take().expect("piped");
+    let words = b"titorelli: ending in good order; once more to end at once\n";
+    let mut told = vec![0; words.len()];
+    stderr.read_exact(&mut told).expect("it says something");
+    assert_eq!(told, words);
+    kill(pid, Signal::SIGINT).expect("it waits for a broker");
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
     drop(stdin);
 }
 
@@ -269,6 +340,23 @@ fn perf_prints_one_line_with_what_it_cost() {
     let cluster = embedded.into_cluster();
     let counts = (0..12).map(|partition| cluster.log("t", partition).record_count());
     assert_eq!(counts.sum::<u64>(), 20_000);
+}
+
+#[test]
+fn sim_runs_as_many_seeds_as_it_says() {
+    let last = u64::MAX.to_string();
+    for (arguments, status, words) in [
+        (&["sim", "7", "--count", "2"][..], 0, "ok: 2 seeds from 7 "),
+        (&["sim", &last, "--count", "1"], 0, "ok: 1 seeds from 1844"),
+        (&["sim", &last, "--count", "2"], 2, "not so many seeds"),
+        (&["sim", "--count", "0"], 2, "0 is not in 1.."),
+    ] {
+        let output = run(arguments, b"");
+        let told = [output.stdout, output.stderr].concat();
+        let told = String::from_utf8_lossy(&told);
+        assert_eq!(output.status.code(), Some(status), "{told}");
+        assert!(told.contains(words), "{told}");
+    }
 }
 
 #[test]

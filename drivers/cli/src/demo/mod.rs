@@ -5,6 +5,7 @@
 
 mod proof;
 
+use crate::output::{print, tell};
 use crate::{Ended, UNACKNOWLEDGED};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -70,12 +71,11 @@ impl Demo {
             cuts,
         } = disturber;
         let proof = Proof::judge(&run.receipts, &read(&embedded.into_cluster()));
-        println!(
+        print(&format!(
             "{records} records through {BROKERS} brokers in {:.1} s: {leader_moves} leaders moved, \
-             connections to a broker cut {cuts} times, {retries} retries\n",
+             connections to a broker cut {cuts} times, {retries} retries\n\n{proof}",
             elapsed.as_secs_f64()
-        );
-        print!("{proof}");
+        ))?;
         Ok(if proof.is_kept() {
             ExitCode::SUCCESS
         } else {
@@ -135,7 +135,7 @@ impl Run {
                 self.receipts.accepted += 1;
                 self.open.push_back((number, receipt));
             }
-            Err(error) => eprintln!("titorelli: record {number}: {error}"),
+            Err(error) => tell(format_args!("titorelli: record {number}: {error}")),
         }
     }
 
@@ -162,8 +162,10 @@ impl Run {
                 } = metadata;
                 self.receipts.places[number] = Some(Place { partition, offset });
             }
-            Some(Err(error)) => eprintln!("titorelli: record {number}: {error}"),
-            None => eprintln!("titorelli: record {number}: no outcome within {PATIENCE:?}"),
+            Some(Err(error)) => tell(format_args!("titorelli: record {number}: {error}")),
+            None => tell(format_args!(
+                "titorelli: record {number}: no outcome within {PATIENCE:?}"
+            )),
         }
     }
 }

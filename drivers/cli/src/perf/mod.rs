@@ -7,6 +7,7 @@ mod measure;
 mod payload;
 
 use crate::options::key_value;
+use crate::output::{print, tell};
 use crate::{Ended, UNACKNOWLEDGED};
 use clap::{Args, ValueEnum};
 use measure::{Mark, Run, Samples};
@@ -25,11 +26,15 @@ const SETTLE_EVERY: u64 = 256;
 const PATIENCE: Duration = Duration::from_millis(5);
 
 /// Generate load and print what it cost as one line of JSON.
+///
+/// Exit status: 0 when every record was acknowledged, 1 when one was not, 2 when nothing could
+/// begin.
 #[derive(Args)]
 pub(crate) struct Perf {
     /// Brokers to ask for the cluster first.
     #[arg(short = 'b', long, value_name = "HOST:PORT", value_delimiter = ',')]
     #[arg(default_value = "127.0.0.1:9092")]
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     bootstrap: Vec<String>,
     /// The topic.
     #[arg(short = 't', long, default_value = "t")]
@@ -70,8 +75,9 @@ pub(crate) struct Perf {
     /// Measure the latency of one record in so many.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     sample: u64,
-    /// A key of the configuration. Repeatable.
-    #[arg(short = 'X', long = "opt", value_name = "KEY=VALUE", value_parser = key_value)]
+    /// A key of the configuration, by its Java, kafka-python or librdkafka name. Repeatable.
+    #[arg(short = 'X', long = "setting", alias = "opt")]
+    #[arg(value_name = "KEY=VALUE", value_parser = key_value)]
     settings: Vec<(String, String)>,
 }
 
@@ -126,7 +132,7 @@ impl Perf {
             errors: load.errors + load.samples.errors(),
             pool_crc32: pool.crc32(),
         };
-        println!("{}", run.json(&load.samples));
+        print(&format!("{}\n", run.json(&load.samples)))?;
         let failed = run.errors > 0;
         Ok(if failed {
             ExitCode::from(UNACKNOWLEDGED)
@@ -222,7 +228,7 @@ impl Load {
 
     fn failed(&mut self, error: &dyn Error) {
         if self.errors == 0 {
-            eprintln!("titorelli: {error}");
+            tell(format_args!("titorelli: {error}"));
         }
         self.errors += 1;
         self.settled += 1;

@@ -95,9 +95,32 @@ fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     if path.as_os_str() == "-" {
         return Ok(Box::new(io::stdin()));
     }
-    let file = File::open(path)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-    Ok(Box::new(file))
+    let named = Named {
+        path: path.to_owned(),
+        file: File::open(path).map_err(|error| about(path, &error))?,
+    };
+    // A directory opens as a file does, and cannot be read.
+    if named.file.metadata().is_ok_and(|found| found.is_dir()) {
+        return Err(about(path, &io::ErrorKind::IsADirectory.into()));
+    }
+    Ok(Box::new(named))
+}
+
+/// A file that says in its errors which one it is.
+struct Named {
+    path: PathBuf,
+    file: File,
+}
+
+impl Read for Named {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer);
+        read.map_err(|error| about(&self.path, &error))
+    }
+}
+
+fn about(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 /// The other side went away: there is nobody to read for.

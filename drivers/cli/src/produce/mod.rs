@@ -9,6 +9,7 @@ mod tally;
 mod template;
 
 use crate::options::Connection;
+use crate::output::{print, tell};
 use crate::{Ended, INTERRUPTED, UNACKNOWLEDGED, interrupt};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -29,7 +30,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Send lines of files or of standard input to a topic, one record each.
 ///
 /// A line is what stands before a newline; a carriage return belongs to it. Exit status: 0 when
-/// every record was acknowledged, 1 when one was not, 2 when nothing could begin, 130 after Ctrl-C.
+/// every record was acknowledged, 1 when one was not or reading failed, 2 when nothing could begin
+/// or the report could not be printed, 130 after Ctrl-C.
 #[derive(Args)]
 pub(crate) struct Produce {
     #[command(flatten)]
@@ -38,6 +40,8 @@ pub(crate) struct Produce {
     #[arg(short = 't', long)]
     topic: String,
     /// Split each line at the first SEP into key and value; without SEP the key is null.
+    ///
+    /// SEP is taken as it stands: a tab is $'\t' in most shells.
     #[arg(short = 'K', long = "key-separator", value_name = "SEP")]
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     key_separator: Option<String>,
@@ -45,7 +49,8 @@ pub(crate) struct Produce {
     #[arg(short = 'Z', long = "null")]
     empty_is_null: bool,
     /// Send every record to this partition.
-    #[arg(short = 'p', long, value_name = "N")]
+    #[arg(short = 'p', long, value_name = "N", allow_negative_numbers = true)]
+    #[arg(value_parser = clap::value_parser!(i32).range(0..))]
     partition: Option<i32>,
     /// A header of every record; without `=` its value is null. Repeatable.
     #[arg(short = 'H', long = "header", value_name = "KEY=VALUE")]
@@ -79,9 +84,13 @@ impl Produce {
         session.progress.finish_and_clear();
         session.producer.close(GRACE);
         let tally = session.tally;
+        let words = || tell(format_args!("titorelli: {}", tally.words(elapsed, retries)));
         match self.report {
-            Some(ReportFormat::Json) => println!("{}", tally.json(elapsed, retries)),
-            None => eprintln!("titorelli: {}", tally.words(elapsed, retries)),
+            Some(ReportFormat::Json) => {
+                let report = format!("{}\n", tally.json(elapsed, retries));
+                print(&report).inspect_err(|_| words())?;
+            }
+            None => words(),
         }
         Ok(if !tally.is_complete() || !whole {
             ExitCode::from(UNACKNOWLEDGED)
@@ -137,7 +146,7 @@ impl Session {
                 Next::Idle => {}
                 Next::End => return true,
                 Next::Failed(error) => {
-                    eprintln!("titorelli: reading stopped: {error}");
+                    tell(format_args!("titorelli: reading stopped: {error}"));
                     return false;
                 }
             }
@@ -161,7 +170,9 @@ impl Session {
                 Err(error) => {
                     self.tally.refused(&error);
                     if !is_about_one_record(&error) {
-                        eprintln!("titorelli: stopped reading: the next would fare no better");
+                        tell(format_args!(
+                            "titorelli: stopped reading: the next would fare no better"
+                        ));
                         return false;
                     }
                 }

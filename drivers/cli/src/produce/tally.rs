@@ -1,5 +1,6 @@
 //! What became of the records, counted: the report of `titorelli produce`.
 
+use crate::output::tell;
 use std::fmt::Write as _;
 use std::time::Duration;
 use titorelli_mio::{DeliveryError, RecordMetadata, SendError};
@@ -98,9 +99,11 @@ impl Tally {
     fn tell(&self, error: &dyn std::error::Error) {
         let failures = self.failed + self.maybe_persisted;
         if failures <= WORDS_MAX {
-            eprintln!("titorelli: {error}");
+            tell(format_args!("titorelli: {error}"));
         } else if failures == WORDS_MAX + 1 {
-            eprintln!("titorelli: more records failed; the report counts them");
+            tell(format_args!(
+                "titorelli: more records failed; the report counts them"
+            ));
         }
     }
 
