@@ -188,7 +188,8 @@ pub struct DeliveryError {
     pub last_failure: Option<DeliveryCause>,
     /// Node id of the broker of the last attempt; `None` when there was no attempt.
     pub broker: Option<i32>,
-    /// Requests of which at least one byte was handed to a transport (invariant S12).
+    /// Requests of which at least one byte was handed to a transport (invariant S12), or was about
+    /// to be when the record ended.
     pub attempts: u32,
     /// Time from the opening of the batch to its end.
     pub age: Duration,
@@ -264,7 +265,8 @@ impl fmt::Display for DeliveryError {
         if let Some(last) = &self.last_failure {
             write!(f, " (last failure: {last})")?;
         }
-        write!(f, "; {} attempts in {:?}", self.attempts, self.age)?;
+        let plural = if self.attempts == 1 { "" } else { "s" };
+        write!(f, "; {} attempt{plural} in {:?}", self.attempts, self.age)?;
         match self.broker {
             Some(node) => write!(f, ", last at broker {node}"),
             None => f.write_str(", never sent"),

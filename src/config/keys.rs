@@ -127,10 +127,11 @@ impl Config {
             .iter()
             .find(|known| known.names().any(|name| name == wanted));
         let Some(known) = known else {
-            return Err(ConfigError::new(
-                key,
-                format!("unknown; did you mean {}?", nearest(&wanted)),
-            ));
+            let reason = match nearest(&wanted) {
+                Some(name) => format!("unknown; did you mean {name}?"),
+                None => "unknown, and like no known key".to_owned(),
+            };
+            return Err(ConfigError::new(key, reason));
         };
         (known.put)(self, value.trim()).map_err(|reason| ConfigError::new(key, reason))
     }
@@ -207,11 +208,11 @@ fn only(text: &str, possible: &str) -> Result<(), String> {
 }
 
 /// The known name with the fewest edits from what was asked for.
-fn nearest(wanted: &str) -> &'static str {
+fn nearest(wanted: &str) -> Option<&'static str> {
     let names = KEYS.iter().flat_map(Key::names);
-    names
-        .min_by_key(|name| edits(wanted, name))
-        .unwrap_or_default()
+    let nearest = names.min_by_key(|name| edits(wanted, name))?;
+    // Half of it made up is no misspelling.
+    (edits(wanted, nearest) <= wanted.len() / 2).then_some(nearest)
 }
 
 /// Levenshtein's distance in bytes: insertions, deletions and replacements.
@@ -285,6 +286,7 @@ mod tests {
     #[test]
     fn an_unknown_key_is_answered_with_the_nearest_known_one() {
         assert_eq!(reason("linger", "5"), "unknown; did you mean linger.ms?");
+        assert_eq!(reason("foo.bar", "5"), "unknown, and like no known key");
         assert_eq!(
             reason("batchsize", "5"),
             "unknown; did you mean batch.size?"
@@ -293,7 +295,7 @@ mod tests {
             reason("COMPRESION_TYPE", "lz4"),
             "unknown; did you mean compression.type?"
         );
-        assert_eq!(reason("", ""), "unknown; did you mean acks?");
+        assert_eq!(reason("", ""), "unknown, and like no known key");
     }
 
     #[test]

@@ -60,6 +60,9 @@ fn parse_one(entry: &str) -> Result<Server, &'static str> {
     if host.is_empty() {
         return Err("the host is missing");
     }
+    if host.contains(['/', '@']) || host.contains(char::is_whitespace) {
+        return Err("not a host name: write host:port, without a scheme");
+    }
     let port = match port {
         Some(port) => port.parse().ok().filter(|port| *port > 0),
         None => Some(DEFAULT_PORT),
@@ -102,6 +105,8 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for entry in [
+            "http://kafka:9092",
+            "a b",
             "kafka:",
             "kafka:0",
             "kafka:65536",
