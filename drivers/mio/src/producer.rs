@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use titorelli::{
-    Config, ConfigError, PartitionInfo, ProducerCore, Record, SendError, Stats, Ticket, WaiterId,
+    Config, ConfigError, PartitionInfo, ProducerCore, Record, SendError, Stats, Ticket,
+    UnknownCause, WaiterId,
 };
 
 /// How long dropping the last handle may take to deliver what is left.
@@ -149,7 +150,7 @@ impl Producer {
     }
 
     /// The partitions of a topic, with or without a leader. Waits for metadata, at most
-    /// `max_block`.
+    /// `max_block`; not at all in a callback.
     ///
     /// # Errors
     ///
@@ -163,6 +164,15 @@ impl Producer {
                 .core()
                 .and_then(|core| core.partitions_for(now, topic))
             {
+                Err(SendError::WouldBlock(waiter)) if state.is_io_thread() => {
+                    // The topic was asked for: it can be known at the next call.
+                    state.core.cancel(now, waiter);
+                    return Err(SendError::TopicUnknown {
+                        topic: topic.into(),
+                        waited: Duration::ZERO,
+                        cause: UnknownCause::Pending,
+                    });
+                }
                 Err(SendError::WouldBlock(waiter)) => {
                     state = self.await_turn(state, waiter)?;
                     state.core.cancel(shared.clock.now(), waiter);
@@ -185,7 +195,7 @@ impl Producer {
         let shared = &self.owner.shared;
         let mut state = shared.lock();
         let flush = state.core.flush(shared.clock.now());
-        let is_io_thread = state.io_thread == Some(thread::current().id());
+        let is_io_thread = state.is_io_thread();
         let done = state.await_flush(flush);
         shared.unlock(state);
         if is_io_thread {
@@ -255,7 +265,7 @@ impl Producer {
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
         loop {
-            if state.io_thread == Some(thread::current().id()) {
+            if state.is_io_thread() {
                 // Waiting here would wait for ourselves.
                 let now = shared.clock.now();
                 state.core.cancel(now, waiter);
@@ -312,7 +322,7 @@ impl Owner {
         }
         let now = shared.clock.now();
         state.core.close(now, now + timeout);
-        let is_io_thread = state.io_thread == Some(thread::current().id());
+        let is_io_thread = state.is_io_thread();
         let flush = state.core.flush(now);
         let done = state.await_flush(flush);
         shared.unlock(state);

@@ -109,7 +109,7 @@ impl Shared {
     #[cold]
     #[inline(never)]
     fn wait_at_gate(&self, mut state: MutexGuard<'_, State>) {
-        if state.io_thread == Some(thread::current().id()) {
+        if state.is_io_thread() {
             return;
         }
         if state.must_wake() {
@@ -134,6 +134,12 @@ impl Shared {
 }
 
 impl State {
+    /// Whether the caller is the I/O thread, in a callback: whatever it waited for there, it would
+    /// wait for itself.
+    pub(crate) fn is_io_thread(&self) -> bool {
+        self.io_thread == Some(thread::current().id())
+    }
+
     /// Whether somebody waits at the gate.
     pub(crate) fn has_gate_waiters(&self) -> bool {
         self.gate_waiters > 0

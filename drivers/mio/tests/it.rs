@@ -200,6 +200,34 @@ fn callbacks_may_send_and_may_panic() {
 }
 
 #[test]
+fn a_callback_may_ask_for_partitions() {
+    let embedded = cluster(1);
+    embedded.control(|cluster| cluster.create_topic("other", 2));
+    let producer = Producer::new(config(&embedded)).expect("valid");
+    let (told, tells) = mpsc::channel();
+    let inside = producer.clone();
+    let asked = move |_| {
+        // Known topics are told; for an unknown one the I/O thread would wait for itself.
+        let known = inside
+            .partitions_for("t")
+            .map(|partitions| partitions.len());
+        told.send((known, inside.partitions_for("other")))
+            .expect("the test listens");
+    };
+    producer
+        .send_with(&Record::to("t").value(b"v"), asked)
+        .expect("accepted");
+    let (known, unknown) = tells
+        .recv_timeout(Duration::from_secs(10))
+        .expect("no deadlock");
+    assert_eq!(known, Ok(1));
+    assert!(
+        matches!(unknown, Err(SendError::TopicUnknown { .. })),
+        "{unknown:?}"
+    );
+}
+
+#[test]
 fn try_send_never_waits() {
     let embedded = cluster(1);
     let producer = Producer::new(config(&embedded)).expect("valid");
