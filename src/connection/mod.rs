@@ -87,13 +87,13 @@ impl Connection {
 
     /// The versions to use, if another request may go out now.
     pub(crate) fn room(&self, max_in_flight: usize) -> Option<Versions> {
-        let requests = self.in_flight.len() + self.unanswered.len() + self.drafts.len();
         self.versions()
-            .filter(|_| !self.is_retiring && requests < max_in_flight)
+            .filter(|_| !self.is_retiring && self.requests() < max_in_flight)
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
-        self.in_flight.len() + self.unanswered.len() + self.drafts.len() == 0
+    /// Requests under way: unanswered, not yet written, or being sealed.
+    pub(crate) fn requests(&self) -> usize {
+        self.in_flight.len() + self.unanswered.len() + self.drafts.len()
     }
 
     pub(crate) fn take_correlation_id(&mut self) -> i32 {

@@ -165,9 +165,7 @@ impl Sender {
     fn on_new_leader(&mut self, partition: PartitionSlot) {
         self.unmark(partition);
         let told = self.metadata.partition(partition);
-        let leader = told
-            .leader
-            .and_then(|node| self.by_node.get(&node).copied());
+        let leader = self.leader_of(partition);
         let lane = &mut self.lanes[partition.index()];
         let batches = lane.queue.len();
         if let Some(before) = core::mem::replace(&mut lane.leader, leader) {

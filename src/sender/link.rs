@@ -173,12 +173,10 @@ impl Sender {
             .connections
             .get_mut(&conn)
             .expect("the frame's connection");
-        let Some(oldest) = connection.in_flight.oldest() else {
+        let oldest = connection.in_flight.oldest();
+        let Some(oldest) = oldest.filter(|oldest| oldest.correlation_id == correlation_id) else {
             return self.on_unasked(conn, correlation_id);
         };
-        if oldest.correlation_id != correlation_id {
-            return self.on_unasked(conn, correlation_id);
-        }
         let version = oldest.version;
         match &oldest.kind {
             RequestKind::ApiVersions => match api_versions::decode_response(version, frame) {
@@ -363,7 +361,7 @@ impl Sender {
 
     /// Closes connections that are wanted no more and owe nothing.
     pub(super) fn retire_connections(&mut self) {
-        let idle = |connection: &&Connection| connection.is_retiring && connection.is_idle();
+        let idle = |connection: &&Connection| connection.is_retiring && connection.requests() == 0;
         while let Some(conn) = self.connections.values().find(idle).map(|c| c.id) {
             let connection = self.connections.remove(&conn).expect("found");
             self.brokers[connection.broker.index()].conn = None;

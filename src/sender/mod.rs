@@ -207,22 +207,26 @@ impl Sender {
     /// go is asked when its turn comes; a lane that may not drops out and is marked again by what
     /// unblocks it: an answer, the end of a backoff, a seal, a new leader.
     fn mark_ready(&mut self, partition: PartitionSlot) {
-        let lane = &mut self.lanes[partition.index()];
+        let lane = &self.lanes[partition.index()];
         let has_work = !lane.queue.is_empty() || lane.is_open_due;
         if !has_work || lane.ring.is_some() {
             return;
         }
-        let leader = self.metadata.partition(partition).leader;
-        let broker = leader.and_then(|node| self.by_node.get(&node).copied());
-        let Some(broker) = broker else {
+        let Some(broker) = self.leader_of(partition) else {
             if self.leaderless.insert(partition) {
                 self.refresh.want_all();
             }
             return;
         };
         self.leaderless.remove(&partition);
-        lane.ring = Some(broker);
+        self.lanes[partition.index()].ring = Some(broker);
         self.brokers[broker.index()].ring.push_back(partition);
+    }
+
+    /// The broker that leads a partition, if it is known.
+    fn leader_of(&self, partition: PartitionSlot) -> Option<BrokerSlot> {
+        let node = self.metadata.partition(partition).leader?;
+        self.by_node.get(&node).copied()
     }
 
     /// Takes a lane out of the ring it is in.
@@ -395,10 +399,9 @@ impl Sender {
             "a batch under way is in one request (S7a)"
         );
         for connection in self.connections.values() {
-            let requests = connection.in_flight.len() + connection.unanswered.len();
             let limit = self.rules.max_in_flight;
             assert!(
-                requests + connection.drafts.len() <= limit,
+                connection.requests() <= limit,
                 "S7a: at most {limit} in flight"
             );
             assert_eq!(
