@@ -8,9 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::{Buf, Bytes, BytesMut};
 use titorelli::ConnId;
 
-use crate::codec::{
-    ApiKey, ProduceRequest, Request, TopicName, decode_request, first_batch, request_header,
-};
+use super::frames::{read_batch, read_request};
+use crate::codec::{ProduceRequest, Request, TopicName};
 
 /// A partition as a request names it.
 type Place = (TopicName, i32);
@@ -65,10 +64,7 @@ impl Flights {
 
     /// The producer hands out a request.
     pub(crate) fn on_request(&mut self, conn: ConnId, frame: &Bytes) {
-        let header = request_header(frame).expect("S5: a request has a header");
-        let api = ApiKey::from_wire(header.api_key).expect("S5: a known API");
-        let request = decode_request(frame, api, header.api_version)
-            .expect("S5: an independent decoder reads every request");
+        let (_, _, request) = read_request(frame);
         let flights = match request {
             Request::Produce(request) => self.flights_of(&request),
             Request::Metadata(_) | Request::ApiVersions(_) | Request::InitProducerId(_) => {
@@ -130,11 +126,7 @@ impl Flights {
         let mut flights = Vec::new();
         for topic in &request.topics {
             for item in &topic.partitions {
-                let records = item.records.as_ref().expect("S5: a batch is never null");
-                let (batch, _) = first_batch(records)
-                    .ok()
-                    .flatten()
-                    .expect("S5: an independent decoder reads every batch");
+                let batch = read_batch(item);
                 let size = u64::try_from(batch.records.len()).expect("a batch fits a frame");
                 let checksum = size << 32 | u64::from(crc32c::crc32c(&batch.records));
                 let place = (topic.topic.clone(), item.partition);

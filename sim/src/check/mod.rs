@@ -2,10 +2,12 @@
 
 mod copies;
 mod flights;
+mod frames;
 mod order;
 mod truth;
 
 pub use copies::copies;
 pub(crate) use flights::Flights;
+pub(crate) use frames::{read_batch, read_request};
 pub use order::order;
 pub use truth::truth;

@@ -6,11 +6,9 @@ use bytes::{Buf, Bytes};
 use titorelli::{ConnId, Delivery, Outcome, SendError, Ticket, TraceEvent};
 
 use super::World;
+use crate::check::{read_batch, read_request};
 use crate::cluster::{BatchOutcome, ClusterEvent};
-use crate::codec::{
-    ApiKey, ProduceRequest, Request, TopicName, decode_request, error_code, first_batch,
-    request_header,
-};
+use crate::codec::{ProduceRequest, Request, TopicName, error_code};
 use crate::journal::{OwnedRecord, RecordId};
 
 impl World {
@@ -141,10 +139,7 @@ impl World {
     }
 
     fn describe_request(&self, conn: ConnId, frame: &Bytes) -> String {
-        let header = request_header(frame).expect("S5: a request has a header");
-        let api = ApiKey::from_wire(header.api_key).expect("S5: a known API");
-        let request = decode_request(frame, api, header.api_version)
-            .expect("S5: an independent decoder reads every request");
+        let (header, api, request) = read_request(frame);
         let details = match request {
             Request::Produce(request) => self.describe_produce(&request),
             Request::Metadata(request) => request.topics.map_or_else(
@@ -170,11 +165,7 @@ impl World {
                 TopicName::Id(id) => self.cluster.topic_name(id).unwrap_or("(unknown id)"),
             };
             for item in &topic.partitions {
-                let records = item.records.as_ref().expect("S5: a batch is never null");
-                let (batch, _) = first_batch(records)
-                    .ok()
-                    .flatten()
-                    .expect("S5: an independent decoder reads every batch");
+                let batch = read_batch(item);
                 let sequence = match batch.base_sequence {
                     -1 => String::new(),
                     sequence => format!(" seq {sequence}"),
