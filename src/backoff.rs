@@ -4,23 +4,30 @@ use crate::random::below;
 use core::time::Duration;
 use rand_chacha::ChaCha8Rng;
 
-/// How long to wait between tries: `base × 2ⁿ`, at most `max`, ±20 %.
+/// How long to wait between tries: `base × 2ⁿ`, at most `max`, with jitter to both sides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
     pub(crate) base: Duration,
     pub(crate) max: Duration,
+    /// At most 100.
+    pub(crate) jitter_percent: u8,
 }
 
 impl Backoff {
     /// The pause after the `failures`-th failure in a row, from 1.
     pub(crate) fn pause(self, failures: u32, rng: &mut ChaCha8Rng) -> Duration {
-        const JITTER_PERCENT: u32 = 20;
-        let doublings = failures.saturating_sub(1).min(30);
-        let pause = self.base.saturating_mul(1 << doublings).min(self.max);
-        let percent = below(rng, 2 * JITTER_PERCENT as usize + 1);
-        let percent = u32::try_from(percent).expect("at most 40") + 100 - JITTER_PERCENT;
+        let pause = self.span(failures);
+        let percent = below(rng, 2 * usize::from(self.jitter_percent) + 1);
+        let percent = u32::try_from(percent).expect("at most 200") + 100;
+        let percent = percent - u32::from(self.jitter_percent);
         // Capped after the jitter too: the maximum is a promise.
         (pause / 100).saturating_mul(percent).min(self.max)
+    }
+
+    /// The same without jitter.
+    pub(crate) fn span(self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(30);
+        self.base.saturating_mul(1 << doublings).min(self.max)
     }
 }
 
@@ -33,7 +40,11 @@ mod tests {
     fn pauses_double_within_the_jitter_up_to_the_cap() {
         let mut rng = ChaCha8Rng::from_seed([7; 32]);
         let (base, max) = (Duration::from_millis(100), Duration::from_secs(1));
-        let backoff = Backoff { base, max };
+        let backoff = Backoff {
+            base,
+            max,
+            jitter_percent: 20,
+        };
         for (failures, millis) in [(1, 100), (2, 200), (3, 400), (4, 800)] {
             let pause = backoff.pause(failures, &mut rng).as_micros();
             assert!(
@@ -56,12 +67,23 @@ mod tests {
         let never = Backoff {
             base: Duration::ZERO,
             max: Duration::ZERO,
+            jitter_percent: 20,
         };
         assert_eq!(never.pause(3, &mut rng), Duration::ZERO);
         let long = Backoff {
             base: Duration::MAX,
             max: Duration::MAX,
+            jitter_percent: 100,
         };
-        assert!(long.pause(u32::MAX, &mut rng) > Duration::from_secs(1 << 40));
+        for _ in 0..100 {
+            let _ = long.pause(u32::MAX, &mut rng);
+        }
+        let exact = Backoff {
+            base: Duration::from_millis(100),
+            max: Duration::from_millis(300),
+            jitter_percent: 0,
+        };
+        let pauses = [1, 2, 3, 9].map(|failures| exact.pause(failures, &mut rng).as_millis());
+        assert_eq!(pauses, [100, 200, 300, 300]);
     }
 }

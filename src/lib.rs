@@ -39,7 +39,7 @@
 mod accumulator;
 mod backoff;
 mod boundary;
-mod config;
+pub mod config;
 mod connection;
 mod error;
 mod metadata;
@@ -62,7 +62,7 @@ pub use boundary::{
     BatchId, CloseCause, ConnId, Deadline, Delivery, FlushId, Input, Outcome, Output,
     PartitionInfo, Reason, SealJob, SealedJob, Ticket, WaiterId,
 };
-pub use config::{Acks, Config};
+pub use config::{Acks, ApiVersion, Config, Partitioner, SecurityProtocol};
 pub use error::{ConfigError, DeliveryCause, DeliveryError, SendError, UnknownCause};
 pub use producer::ProducerCore;
 pub use record::{Header, Record};
@@ -70,7 +70,7 @@ pub use report::Report;
 pub use stats::Stats;
 pub use time::Instant;
 pub use trace::TraceEvent;
-pub use wire::{Codec, ErrorCode};
+pub use wire::{Codec, ErrorCode, Release};
 
 /// The README's programs are compiled and run as tests.
 #[cfg(doctest)]

@@ -1,349 +1,238 @@
-//! The configuration by text: every key under Kafka's own name and the names other clients use.
+//! The configuration, key by key: field, type, default, names and meaning in one table.
 //!
-//! Owns: the table of keys, and how a value is read. Never: whether values fit together, which is
-//! [`Config::check`]'s.
+//! From this table come the fields of [`Config`] and their documentation, [`Config::default`],
+//! [`Config::set`] with the names that three clients use, [`KEYS`] for `titorelli config`, and
+//! `docs/configuration.md`. Never: whether values fit together, which is [`Config::check`]'s.
 
-use super::{Acks, Config};
-use crate::error::ConfigError;
+use super::kinds::{self, Kind};
+use super::{Acks, ApiVersion, Codec, Partitioner, SecurityProtocol};
 use core::time::Duration;
+use std::path::PathBuf;
 
-/// A key: Kafka's name (Java's producer), other names, and how a value is put in.
-struct Key {
-    name: &'static str,
-    aliases: &'static [&'static str],
-    put: fn(&mut Config, &str) -> Result<(), String>,
+/// A key of the configuration, as text.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// What it is about.
+    pub group: &'static str,
+    /// The field of [`Config`].
+    pub field: &'static str,
+    /// kafka-python's name, or in its manner where it has no such key.
+    pub name: &'static str,
+    /// The names that the Java producer and librdkafka have for it.
+    pub aliases: &'static [&'static str],
+    /// What a value looks like.
+    pub kind: &'static str,
+    /// The default, as text.
+    pub default: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    pub(super) write: fn(&Config) -> String,
+    pub(super) read: fn(&mut Config, &str) -> Result<(), String>,
 }
 
-/// Every key. Names are compared without regard to case, and `_` and `-` count as `.`, so that
-/// kafka-python's keyword arguments are here too.
-const KEYS: &[Key] = &[
-    key("bootstrap.servers", &["metadata.broker.list"], |c, v| {
-        let servers: Vec<String> = list(v).map(str::to_owned).collect();
-        put(
-            &mut c.bootstrap_servers,
-            some(servers, "expected HOST[:PORT],…"),
-        )
-    }),
-    key("client.id", &[], |c, v| {
-        put(&mut c.client_id, Ok(v.to_owned()))
-    }),
-    key("acks", &["request.required.acks"], |c, v| {
-        put(&mut c.acks, acks(v))
-    }),
-    key("compression.type", &["compression.codec"], |c, v| {
-        let codec = v.to_ascii_lowercase().parse();
-        put(
-            &mut c.compression,
-            codec.map_err(|error| format!("{error}")),
-        )
-    }),
-    key("compression.level", &[], |c, v| {
-        put(&mut c.compression_level, number(v).map(Some))
-    }),
-    key("retries", &["message.send.max.retries"], |c, v| {
-        put(&mut c.retries, number(v))
-    }),
-    key("batch.size", &[], |c, v| put(&mut c.batch_size, number(v))),
-    key("linger.ms", &["queue.buffering.max.ms"], |c, v| {
-        put(&mut c.linger, millis(v))
-    }),
-    key("buffer.memory", &[], |c, v| {
-        put(&mut c.buffer_memory, number(v))
-    }),
-    // librdkafka's unit is 1,024 bytes.
-    key("queue.buffering.max.kbytes", &[], |c, v| {
-        put(
-            &mut c.buffer_memory,
-            number::<usize>(v).map(|kib| kib.saturating_mul(1_024)),
-        )
-    }),
-    key("max.block.ms", &[], |c, v| put(&mut c.max_block, millis(v))),
-    key("max.request.size", &["message.max.bytes"], |c, v| {
-        put(&mut c.max_request_size, number(v))
-    }),
-    key(
-        "metadata.max.age.ms",
-        &["topic.metadata.refresh.interval.ms"],
-        |c, v| put(&mut c.metadata_max_age, millis(v)),
-    ),
-    key("retry.backoff.ms", &[], |c, v| {
-        put(&mut c.retry_backoff, millis(v))
-    }),
-    key("retry.backoff.max.ms", &[], |c, v| {
-        put(&mut c.retry_backoff_max, millis(v))
-    }),
-    key("request.timeout.ms", &["socket.timeout.ms"], |c, v| {
-        put(&mut c.request_timeout, millis(v))
-    }),
-    key("delivery.timeout.ms", &["message.timeout.ms"], |c, v| {
-        put(&mut c.delivery_timeout, millis(v))
-    }),
-    key(
-        "max.in.flight.requests.per.connection",
-        &["max.in.flight"],
-        |c, v| put(&mut c.max_in_flight_requests_per_connection, number(v)),
-    ),
-    key("reconnect.backoff.ms", &[], |c, v| {
-        put(&mut c.reconnect_backoff, millis(v))
-    }),
-    key("reconnect.backoff.max.ms", &[], |c, v| {
-        put(&mut c.reconnect_backoff_max, millis(v))
-    }),
-    key("socket.connection.setup.timeout.ms", &[], |c, v| {
-        put(&mut c.socket_connection_setup_timeout, millis(v))
-    }),
-    key("receive.message.max.bytes", &[], |c, v| {
-        put(&mut c.receive_message_max_bytes, number(v))
-    }),
-    key("allow.auto.create.topics", &[], |c, v| {
-        put(&mut c.allow_auto_create_topics, switch(v))
-    }),
-    // Asked for in many configurations: what this version does anyway is taken, the rest refused.
-    key("enable.idempotence", &[], |_, v| only(v, "false")),
-    key("security.protocol", &[], |_, v| only(v, "plaintext")),
-];
+macro_rules! config {
+    ($($group:literal {$(
+        $(#[doc = $doc:literal])+
+        $field:ident: $type:ty = $kind:ident($default:literal),
+            $name:literal $(| $alias:literal)*;
+    )+})+) => {
+        /// The configuration of a producer. [`Config::default`] has the documented defaults of
+        /// kafka-python's `KafkaProducer`; where it has no such key, those of the Java producer.
+        /// So nothing is retried unless [`retries`](Self::retries) says so;
+        /// [`Config::durable`] is for records that must arrive. Begin with one of the two and set
+        /// fields, or keys by name with [`set`](Self::set).
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Config {$($(
+            $(#[doc = $doc])+
+            #[doc = ""]
+            #[doc = concat!(
+                "As text: `", $name, "`", $(", `", $alias, "`",)* "; default: `", $default, "`."
+            )]
+            pub $field: $type,
+        )+)+}
 
-const fn key(
-    name: &'static str,
-    aliases: &'static [&'static str],
-    put: fn(&mut Config, &str) -> Result<(), String>,
-) -> Key {
-    Key { name, aliases, put }
-}
-
-impl Config {
-    /// Sets one key from text: by the Java producer's name (`linger.ms`), kafka-python's
-    /// (`linger_ms`) or librdkafka's (`queue.buffering.max.ms`).
-    ///
-    /// Times are in milliseconds and may have decimals; lists are separated by commas.
-    ///
-    /// # Errors
-    ///
-    /// An unknown key, with the nearest known one, or a value that this key cannot have. Whether
-    /// the values fit together is told by [`Config::check`].
-    pub fn set(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
-        let wanted = plain(key);
-        let known = KEYS
-            .iter()
-            .find(|known| known.names().any(|name| name == wanted));
-        let Some(known) = known else {
-            let reason = match nearest(&wanted) {
-                Some(name) => format!("unknown; did you mean {name}?"),
-                None => "unknown, and like no known key".to_owned(),
-            };
-            return Err(ConfigError::new(key, reason));
-        };
-        (known.put)(self, value.trim()).map_err(|reason| ConfigError::new(key, reason))
-    }
-}
-
-impl Key {
-    fn names(&self) -> impl Iterator<Item = &'static str> {
-        core::iter::once(self.name).chain(self.aliases.iter().copied())
-    }
-}
-
-/// A key as the table has it.
-fn plain(key: &str) -> String {
-    key.trim().to_ascii_lowercase().replace(['_', '-'], ".")
-}
-
-fn put<T>(place: &mut T, value: Result<T, String>) -> Result<(), String> {
-    *place = value?;
-    Ok(())
-}
-
-fn number<T: core::str::FromStr>(text: &str) -> Result<T, String> {
-    let digits = text.replace('_', "");
-    digits
-        .parse()
-        .map_err(|_| format!("{text:?} is not a number that this key can have"))
-}
-
-fn millis(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a time in milliseconds");
-    let millis: f64 = text.parse().map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(millis / 1e3).map_err(|_| wrong())
-}
-
-fn switch(text: &str) -> Result<bool, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Ok(true),
-        "false" | "0" | "no" | "off" => Ok(false),
-        _ => Err(format!("{text:?} is neither true nor false")),
-    }
-}
-
-fn acks(text: &str) -> Result<Acks, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "0" => Ok(Acks::None),
-        "1" => Ok(Acks::Leader),
-        "all" | "-1" => Ok(Acks::All),
-        _ => Err(format!("{text:?} is none of 0, 1, all")),
-    }
-}
-
-/// The parts of a comma-separated list that are not empty.
-fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-}
-
-fn some<T>(values: Vec<T>, expected: &str) -> Result<Vec<T>, String> {
-    if values.is_empty() {
-        Err(expected.to_owned())
-    } else {
-        Ok(values)
-    }
-}
-
-fn only(text: &str, possible: &str) -> Result<(), String> {
-    if text.eq_ignore_ascii_case(possible) {
-        return Ok(());
-    }
-    Err(format!(
-        "{text} is not possible in this version, only {possible}"
-    ))
-}
-
-/// The known name with the fewest edits from what was asked for.
-fn nearest(wanted: &str) -> Option<&'static str> {
-    let names = KEYS.iter().flat_map(Key::names);
-    let nearest = names.min_by_key(|name| edits(wanted, name))?;
-    // Half of it made up is no misspelling.
-    (edits(wanted, nearest) <= wanted.len() / 2).then_some(nearest)
-}
-
-/// Levenshtein's distance in bytes: insertions, deletions and replacements.
-fn edits(source: &str, target: &str) -> usize {
-    // Invariant: `row[n]` is the distance from the part of `source` seen so far to `target[..n]`.
-    let mut row: Vec<usize> = (0..=target.len()).collect();
-    for (at, from) in source.bytes().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (n, to) in target.bytes().enumerate() {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = row[n + 1];
-            row[n + 1] = replaced.min(diagonal + 1).min(row[n] + 1);
+        impl Default for Config {
+            fn default() -> Self {
+                Self {$($(
+                    $field: kinds::$kind::read($default).expect("the table's own default"),
+                )+)+}
+            }
         }
-    }
-    row[target.len()]
+
+        /// Every key, in the order of its subject.
+        pub const KEYS: &[Key] = &[$($(Key {
+            group: $group,
+            field: stringify!($field),
+            name: $name,
+            aliases: &[$($alias),*],
+            kind: kinds::$kind::NAME,
+            default: $default,
+            meaning: concat!($($doc),+),
+            write: |config| kinds::$kind::write(&config.$field),
+            read: |config, text| {
+                config.$field = kinds::$kind::read(text)?;
+                Ok(())
+            },
+        },)+)+];
+    };
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::compression::Codec;
-
-    fn set(pairs: &[(&str, &str)]) -> Config {
-        let mut config = Config::default();
-        for (key, value) in pairs {
-            config.set(key, value).expect(key);
-        }
-        config
-    }
-
-    fn reason(key: &str, value: &str) -> String {
-        Config::default().set(key, value).unwrap_err().reason
-    }
-
-    #[test]
-    fn java_kafka_python_and_librdkafka_names_mean_the_same() {
-        let java = set(&[
-            ("linger.ms", "7"),
-            ("acks", "-1"),
-            ("buffer.memory", "1048576"),
-            ("delivery.timeout.ms", "60000"),
-        ]);
-        let python = set(&[
-            ("linger_ms", "7"),
-            ("acks", "all"),
-            ("buffer_memory", "1_048_576"),
-            ("delivery_timeout_ms", "60000"),
-        ]);
-        let librdkafka = set(&[
-            ("queue.buffering.max.ms", "7"),
-            ("request.required.acks", "all"),
-            ("queue.buffering.max.kbytes", "1024"),
-            ("message.timeout.ms", "60000"),
-        ]);
-        assert_eq!(java, python);
-        assert_eq!(java, librdkafka);
-        assert_eq!(java.linger, Duration::from_millis(7));
-    }
-
-    #[test]
-    fn every_name_occurs_once_and_as_it_is_looked_up() {
-        let mut names: Vec<&str> = KEYS.iter().flat_map(Key::names).collect();
-        assert!(names.iter().all(|name| plain(name) == *name));
-        names.sort_unstable();
-        let count = names.len();
-        names.dedup();
-        assert_eq!(names.len(), count);
-    }
-
-    #[test]
-    fn an_unknown_key_is_answered_with_the_nearest_known_one() {
-        assert_eq!(reason("linger", "5"), "unknown; did you mean linger.ms?");
-        assert_eq!(reason("foo.bar", "5"), "unknown, and like no known key");
-        assert_eq!(
-            reason("batchsize", "5"),
-            "unknown; did you mean batch.size?"
-        );
-        assert_eq!(
-            reason("COMPRESION_TYPE", "lz4"),
-            "unknown; did you mean compression.type?"
-        );
-        assert_eq!(reason("", ""), "unknown, and like no known key");
-    }
-
-    #[test]
-    fn a_value_that_cannot_be_is_refused_in_words() {
-        assert_eq!(reason("acks", "2"), "\"2\" is none of 0, 1, all");
-        assert_eq!(
-            reason("retries", "-1"),
-            "\"-1\" is not a number that this key can have"
-        );
-        for time in ["-1", "x", "", "inf", "nan", "1e300"] {
-            assert!(
-                reason("linger.ms", time).ends_with("is not a time in milliseconds"),
-                "{time}"
-            );
-        }
-        assert!(reason("compression.type", "brotli").contains("gzip"));
-        assert_eq!(reason("bootstrap.servers", " , "), "expected HOST[:PORT],…");
-        assert!(reason("enable.idempotence", "true").contains("not possible in this version"));
-    }
-
-    #[test]
-    fn values_are_read_in_their_units() {
-        let config = set(&[
-            ("bootstrap.servers", "a:1, [::1]:2,,c"),
-            ("compression.type", "ZSTD"),
-            ("compression.level", "-3"),
-            ("linger.ms", "0.5"),
-            ("allow.auto.create.topics", "False"),
-            ("security.protocol", "PLAINTEXT"),
-        ]);
-        assert_eq!(config.bootstrap_servers, ["a:1", "[::1]:2", "c"]);
-        assert_eq!(
-            (config.compression, config.compression_level),
-            (Codec::Zstd, Some(-3))
-        );
-        assert_eq!(config.linger, Duration::from_micros(500));
-        assert!(!config.allow_auto_create_topics);
-    }
-
-    #[test]
-    fn edits_are_counted_both_ways() {
-        for (source, target, count) in [
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("same", "same", 0),
-        ] {
-            assert_eq!(edits(source, target), count);
-            assert_eq!(edits(target, source), count);
-        }
-    }
+config! {
+"The cluster" {
+    /// Brokers to ask for the cluster first; port 9092 when none is given, IPv6 addresses in
+    /// brackets when a port follows. Whoever answers first names the others.
+    bootstrap_servers: Vec<String> = Servers("localhost:9092"),
+        "bootstrap_servers" | "bootstrap.servers" | "metadata.broker.list";
+    /// A name for this producer in every request and on its threads. Empty: the driver numbers its
+    /// producers, `titorelli-producer-1` being the first of the process.
+    client_id: String = Text(""),
+        "client_id" | "client.id";
+    /// `auto` asks every broker which versions of the protocol it speaks. A release, such as `2.8`,
+    /// fixes the versions used instead, and what that release cannot do is refused.
+    api_version: ApiVersion = Version("auto"),
+        "api_version";
+    /// Metadata older than this is asked for again, so that new brokers and partitions are found.
+    metadata_max_age: Duration = Millis("300000"),
+        "metadata_max_age_ms" | "metadata.max.age.ms" | "topic.metadata.refresh.interval.ms";
+    /// Whether asking for an unknown topic may create it, where the brokers allow it.
+    allow_auto_create_topics: bool = Switch("true"),
+        "allow_auto_create_topics" | "allow.auto.create.topics";
+}
+"Delivery" {
+    /// When a record counts as written: `0`, when its bytes were handed to the transport; `1`, when
+    /// the leader wrote it; `all`, when every in-sync replica did.
+    acks: Acks = Acknowledgements("1"),
+        "acks" | "request.required.acks";
+    /// How often a failed batch is sent again.
+    retries: u32 = Retries("0"),
+        "retries" | "message.send.max.retries";
+    /// The first pause before a failed request is sent again; it doubles with each failure.
+    retry_backoff: Duration = Millis("100"),
+        "retry_backoff_ms" | "retry.backoff.ms";
+    /// The greatest such pause (KIP-580). Unset: 1,000, or `retry_backoff_ms` where that is more.
+    retry_backoff_max: Option<Duration> = MillisOrUnset("unset"),
+        "retry_backoff_max_ms" | "retry.backoff.max.ms";
+    /// By how much a pause is drawn shorter or longer, so that producers do not act in step. 0
+    /// makes every pause exact.
+    backoff_jitter_percent: u8 = Percent("20"),
+        "backoff_jitter_percent" | "backoff.jitter.percent";
+    /// How long to wait for the answer to a request; then its connection is given up. Brokers are
+    /// told to wait no longer for their replicas.
+    request_timeout: Duration = Millis("30000"),
+        "request_timeout_ms" | "request.timeout.ms" | "socket.timeout.ms";
+    /// How long after the opening of its batch a record is completed at the latest (KIP-91). Unset:
+    /// 120,000, or linger and request timeout together where that is more.
+    delivery_timeout: Option<Duration> = MillisOrUnset("unset"),
+        "delivery_timeout_ms" | "delivery.timeout.ms" | "message.timeout.ms";
+    /// Requests that may be unanswered on one connection. 1 keeps the order of records within a
+    /// partition even when they are retried.
+    max_in_flight_requests_per_connection: usize = Count("5"),
+        "max_in_flight_requests_per_connection" | "max.in.flight.requests.per.connection"
+        | "max.in.flight";
+}
+"Batching" {
+    /// The size of a batch in bytes, uncompressed; 0 disables batching.
+    batch_size: usize = Count("16384"),
+        "batch_size" | "batch.size";
+    /// How long an open batch waits for more records.
+    linger: Duration = Millis("0"),
+        "linger_ms" | "linger.ms" | "queue.buffering.max.ms";
+    /// The greatest size of a request in bytes, and so of a record.
+    max_request_size: usize = Count("1048576"),
+        "max_request_size" | "max.request.size" | "message.max.bytes";
+    /// How batches are compressed: `none`, `gzip`, `snappy`, `lz4` or `zstd`.
+    compression: Codec = Compression("none"),
+        "compression_type" | "compression.type" | "compression.codec";
+    /// The codec's level. Unset: the codec's own default.
+    compression_level: Option<i32> = Level("unset"),
+        "compression_level" | "compression.level";
+}
+"Partitioning" {
+    /// Where a record goes that names no partition: `default`, `sticky`, `uniform_sticky`,
+    /// `round_robin`, `random`, or by the hash of another client: `murmur2`, `murmur2_random`,
+    /// `consistent`, `consistent_random`, `fnv1a`, `fnv1a_random`.
+    partitioner: Partitioner = Partitioning("default"),
+        "partitioner" | "partitioner.class";
+    /// Whether records with a key are spread like those without.
+    partitioner_ignore_keys: bool = Switch("false"),
+        "partitioner_ignore_keys" | "partitioner.ignore.keys";
+    /// Whether `uniform_sticky` gives less to partitions whose batches pile up (KIP-794).
+    partitioner_adaptive: bool = Switch("true"),
+        "partitioner_adaptive_partitioning_enable" | "partitioner.adaptive.partitioning.enable";
+    /// A broker that could take nothing for so long gets no more from `uniform_sticky`; 0: never
+    /// so.
+    partitioner_availability_timeout: Duration = Millis("0"),
+        "partitioner_availability_timeout_ms" | "partitioner.availability.timeout.ms";
+}
+"Memory and waiting" {
+    /// Bytes that records may hold until they are completed.
+    buffer_memory: usize = Count("33554432"),
+        "buffer_memory" | "buffer.memory";
+    /// How long a call may wait for metadata and memory, together.
+    max_block: Duration = Millis("60000"),
+        "max_block_ms" | "max.block.ms";
+}
+"Connections" {
+    /// The first pause before a broker is connected to again; it doubles with each failure.
+    reconnect_backoff: Duration = Millis("50"),
+        "reconnect_backoff_ms" | "reconnect.backoff.ms";
+    /// The greatest such pause. Unset: 1,000, or `reconnect_backoff_ms` where that is more.
+    reconnect_backoff_max: Option<Duration> = MillisOrUnset("unset"),
+        "reconnect_backoff_max_ms" | "reconnect.backoff.max.ms";
+    /// How long a connection may take at first to be established and negotiated (KIP-601); it
+    /// doubles with each that took too long.
+    socket_connection_setup_timeout: Duration = Millis("10000"),
+        "socket_connection_setup_timeout_ms" | "socket.connection.setup.timeout.ms";
+    /// The most that it may take. Unset: 30,000, or the first value where that is more.
+    socket_connection_setup_timeout_max: Option<Duration> = MillisOrUnset("unset"),
+        "socket_connection_setup_timeout_max_ms" | "socket.connection.setup.timeout.max.ms";
+    /// A connection without requests for so long is closed; -1: never.
+    connections_max_idle: Duration = MillisOrNever("540000"),
+        "connections_max_idle_ms" | "connections.max.idle.ms";
+    /// The size of the socket's receive buffer (`SO_RCVBUF`). Unset: the system's.
+    receive_buffer_bytes: Option<u32> = SocketBuffer("unset"),
+        "receive_buffer_bytes" | "receive.buffer.bytes" | "socket.receive.buffer.bytes";
+    /// The size of the socket's send buffer (`SO_SNDBUF`). Unset: the system's.
+    send_buffer_bytes: Option<u32> = SocketBuffer("unset"),
+        "send_buffer_bytes" | "send.buffer.bytes" | "socket.send.buffer.bytes";
+    /// Whether small requests leave at once (`TCP_NODELAY`).
+    tcp_nodelay: bool = Switch("true"),
+        "tcp_nodelay" | "socket.nagle.disable";
+    /// Whether the system probes silent connections (`SO_KEEPALIVE`).
+    tcp_keepalive: bool = Switch("true"),
+        "tcp_keepalive" | "socket.keepalive.enable";
+    /// The greatest answer accepted from a broker, in bytes.
+    receive_message_max_bytes: usize = Count("100000000"),
+        "receive_message_max_bytes" | "receive.message.max.bytes";
+}
+"Security" {
+    /// What is spoken with brokers: `PLAINTEXT`, or `SSL` for TLS.
+    security_protocol: SecurityProtocol = Protocol("PLAINTEXT"),
+        "security_protocol" | "security.protocol";
+    /// The certificates of the authorities that brokers' certificates are checked with, in PEM.
+    /// Unset: those that the system trusts.
+    ssl_cafile: Option<PathBuf> = File("unset"),
+        "ssl_cafile" | "ssl.truststore.location" | "ssl.ca.location";
+    /// The producer's own certificate with those that vouch for it, in PEM. Needs `ssl_keyfile`.
+    ssl_certfile: Option<PathBuf> = File("unset"),
+        "ssl_certfile" | "ssl.keystore.location" | "ssl.certificate.location";
+    /// The private key of that certificate, in PEM, not encrypted.
+    ssl_keyfile: Option<PathBuf> = File("unset"),
+        "ssl_keyfile" | "ssl.key.location";
+    /// Whether a broker's certificate must name the host that was configured or announced.
+    ssl_check_hostname: bool = Switch("true"),
+        "ssl_check_hostname";
+}
+"Observing" {
+    /// The span of one sample of the metrics that are rates, averages and maxima.
+    metrics_sample_window: Duration = Millis("30000"),
+        "metrics_sample_window_ms" | "metrics.sample.window.ms";
+    /// How many samples such a metric looks back.
+    metrics_num_samples: usize = Count("2"),
+        "metrics_num_samples" | "metrics.num.samples";
+    /// Whether the core tells its decisions, as `Output::Trace`.
+    trace: bool = Switch("false"),
+        "trace";
+}
 }

@@ -184,7 +184,8 @@ impl Sender {
         let Ok(millis @ 1..) = u64::try_from(throttle_time_ms) else {
             return;
         };
-        let until = self.now + Duration::from_millis(millis).min(self.config.delivery_timeout);
+        let most = self.config.effective_delivery_timeout();
+        let until = self.now + Duration::from_millis(millis).min(most);
         let broker = &mut self.brokers[slot.index()];
         broker.throttled_until = broker.throttled_until.max(until);
         let node = broker.node;

@@ -119,7 +119,7 @@ impl Sender {
         let names: Vec<&str> = topics.map(|(_, topic)| &*topic.name).collect();
         let head = RequestHead {
             correlation_id,
-            client_id: Some(&self.config.client_id),
+            client_id: Some(self.config.client_id()),
         };
         let allow_auto_create = self.config.allow_auto_create_topics;
         let frame = wire::encode_request(version, &head, Some(&names), allow_auto_create);

@@ -21,6 +21,8 @@ pub(crate) struct Broker {
     pub(crate) conn: Option<ConnId>,
     /// Connections that failed in a row; negotiated ones reset it, mere TCP does not (L8).
     pub(crate) failures: u32,
+    /// Connections in a row that were not set up in time: the next may take longer (KIP-601).
+    pub(crate) slow: u32,
     /// Not connected to before.
     pub(crate) retry_at: Instant,
     /// What the last connection ended with; for errors.
@@ -42,6 +44,7 @@ impl Broker {
             is_current: true,
             conn: None,
             failures: 0,
+            slow: 0,
             retry_at: Instant::ZERO,
             last_failure: None,
             throttled_until: Instant::ZERO,

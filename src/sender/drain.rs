@@ -54,7 +54,7 @@ impl Sender {
     /// Takes one batch of each lane in the ring, as far as they fit into one request.
     fn pick(&mut self, broker: BrokerSlot, conn: ConnId) -> Vec<Carried> {
         let mut picked = Vec::new();
-        let mut bytes = REQUEST_OVERHEAD_BYTES + self.config.client_id.len();
+        let mut bytes = REQUEST_OVERHEAD_BYTES + self.config.client_id().len();
         for _ in 0..self.brokers[broker.index()].ring.len() {
             let Some(partition) = self.brokers[broker.index()].ring.pop_front() else {
                 break;
@@ -271,7 +271,7 @@ impl Sender {
         };
         let head = RequestHead {
             correlation_id,
-            client_id: Some(&self.config.client_id),
+            client_id: Some(self.config.client_id()),
         };
         let mut chunks = Vec::with_capacity(2 * carried.len() + 1);
         produce::encode_request(version, &head, &request, &mut chunks);

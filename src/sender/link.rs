@@ -49,7 +49,7 @@ impl Sender {
         self.next_conn += 1;
         broker.conn = Some(conn);
         let (host, port) = (broker.host.clone(), broker.port);
-        let give_up_at = self.now + self.config.socket_connection_setup_timeout;
+        let give_up_at = self.now + self.setup.span(broker.slow + 1);
         let frame_bytes_max = self.config.receive_message_max_bytes;
         let connection = Connection::new(conn, slot, self.now, give_up_at, frame_bytes_max);
         self.connections.insert(conn, connection);
@@ -85,7 +85,7 @@ impl Sender {
         let correlation_id = connection.take_correlation_id();
         let head = RequestHead {
             correlation_id,
-            client_id: Some(&self.config.client_id),
+            client_id: Some(self.config.client_id()),
         };
         let frame = api_versions::encode_request(version, &head, SOFTWARE_NAME, SOFTWARE_VERSION);
         self.emit(
@@ -257,7 +257,7 @@ impl Sender {
         connection.phase = Phase::Ready(versions);
         let slot = connection.broker;
         let broker = &mut self.brokers[slot.index()];
-        broker.failures = 0;
+        (broker.failures, broker.slow) = (0, 0);
         broker.last_failure = None;
         let node = broker.node;
         self.trace(|_| TraceEvent::Ready {
@@ -287,6 +287,9 @@ impl Sender {
         } else {
             broker.failures.saturating_add(1)
         };
+        if *cause == DeliveryCause::SetupTimeout {
+            broker.slow = broker.slow.saturating_add(1);
+        }
         broker.retry_at = self.now + self.reconnect.pause(broker.failures.max(1), &mut self.rng);
         broker.last_failure = Some(cause.to_string().into());
         let (node, retry_at) = (broker.node, broker.retry_at);

@@ -49,6 +49,8 @@ pub(crate) struct Sender {
     rules: Rules,
     retry: Backoff,
     reconnect: Backoff,
+    /// How long the set-up of a connection may take; without jitter.
+    setup: Backoff,
     brokers: Vec<Broker>,
     by_node: BTreeMap<i32, BrokerSlot>,
     connections: BTreeMap<ConnId, Connection>,
@@ -86,11 +88,18 @@ impl Sender {
         }
         let retry = Backoff {
             base: config.retry_backoff,
-            max: config.retry_backoff_max,
+            max: config.effective_retry_backoff_max(),
+            jitter_percent: config.backoff_jitter_percent,
         };
         let reconnect = Backoff {
             base: config.reconnect_backoff,
-            max: config.reconnect_backoff_max,
+            max: config.effective_reconnect_backoff_max(),
+            jitter_percent: config.backoff_jitter_percent,
+        };
+        let setup = Backoff {
+            base: config.socket_connection_setup_timeout,
+            max: config.effective_socket_connection_setup_timeout_max(),
+            jitter_percent: 0,
         };
         Ok(Self {
             rng: ChaCha8Rng::from_seed(seed),
@@ -106,6 +115,7 @@ impl Sender {
             },
             retry,
             reconnect,
+            setup,
             brokers,
             by_node: BTreeMap::new(),
             connections: BTreeMap::new(),

@@ -9,6 +9,7 @@ use crate::boundary::{ConnId, Deadline, Reason};
 use crate::connection::Connection;
 use crate::connection::phase::{Phase, PhaseEvent, Step};
 use crate::error::DeliveryCause;
+use crate::slot::BatchSlot;
 use crate::time::Instant;
 
 impl Sender {
@@ -51,11 +52,15 @@ impl Sender {
     /// Fails what is older than `delivery_timeout`, wherever it is (invariant L1).
     pub(super) fn expire_batches(&mut self) {
         while let Some(slot) = self.accumulator.oldest() {
-            if self.accumulator.batch(slot).created + self.config.delivery_timeout > self.now {
+            if self.expires_at(slot) > self.now {
                 return;
             }
             self.fail(slot, DeliveryCause::DeliveryTimeout);
         }
+    }
+
+    fn expires_at(&self, slot: BatchSlot) -> Instant {
+        self.accumulator.batch(slot).created + self.config.effective_delivery_timeout()
     }
 
     /// Open batches that lingered long enough, or that something presses, become due.
@@ -94,12 +99,9 @@ impl Sender {
             .values()
             .map(|c| self.connection_deadline(c));
         let brokers = (0..self.brokers.len()).filter_map(|index| self.broker_deadline(index));
-        let expiry = self.accumulator.oldest().map(|slot| {
-            let at = self.accumulator.batch(slot).created + self.config.delivery_timeout;
-            Deadline {
-                at,
-                reason: Reason::DeliveryTimeout,
-            }
+        let expiry = self.accumulator.oldest().map(|slot| Deadline {
+            at: self.expires_at(slot),
+            reason: Reason::DeliveryTimeout,
         });
         let linger = self.accumulator.first_lingering();
         let linger = linger.map(|(_, at)| Deadline {

@@ -23,6 +23,7 @@ mod api_key;
 mod error_code;
 mod frame;
 mod primitives;
+mod release;
 mod uuid;
 mod versions;
 
@@ -32,5 +33,6 @@ pub use compression::Codec;
 pub use error_code::ErrorCode;
 pub use frame::{RequestHead, STRING_BYTES_MAX, correlation_id};
 pub use primitives::{DecodeError, Malformed};
+pub use release::Release;
 pub use uuid::Uuid;
 pub use versions::{Unsupported, Versions};

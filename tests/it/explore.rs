@@ -40,7 +40,7 @@ fn one_record(world: &mut World) {
 fn exploration(script: fn(&mut World), change: fn(&mut Config)) -> Exploration {
     let mut core = Config::default();
     core.request_timeout = Duration::from_millis(500);
-    core.delivery_timeout = Duration::from_secs(20);
+    core.delivery_timeout = Some(Duration::from_secs(20));
     core.socket_connection_setup_timeout = Duration::from_millis(500);
     change(&mut core);
     let mut cluster = ClusterConfig::with_brokers(2);

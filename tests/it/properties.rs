@@ -176,7 +176,7 @@ fn config() -> Config {
     let mut config = Config::default();
     config.bootstrap_servers = vec!["127.0.0.1:9001".to_owned()];
     config.request_timeout = Duration::from_millis(200);
-    config.delivery_timeout = Duration::from_millis(500);
+    config.delivery_timeout = Some(Duration::from_millis(500));
     config.retry_backoff = Duration::from_millis(1);
     config.reconnect_backoff = Duration::from_millis(1);
     config.retries = 5;
@@ -467,12 +467,12 @@ fn extreme_config() -> impl Strategy<Value = Config> {
         config.linger = times.0;
         config.max_block = times.1;
         config.retry_backoff = times.2;
-        config.retry_backoff_max = times.2.max(times.3);
+        config.retry_backoff_max = Some(times.2.max(times.3));
         config.request_timeout = times.4.max(Duration::from_micros(1));
         config.metadata_max_age = times.5;
-        config.reconnect_backoff_max = config.reconnect_backoff.max(times.3);
+        config.reconnect_backoff_max = Some(config.reconnect_backoff.max(times.3));
         let least = config.linger.saturating_add(config.request_timeout);
-        config.delivery_timeout = least.saturating_add(times.3);
+        config.delivery_timeout = Some(least.saturating_add(times.3));
         (config.retries, config.max_in_flight_requests_per_connection) = counts;
         (config.acks, config.compression) = kinds;
         config

@@ -3,6 +3,7 @@
 //!
 //! Owns: arguments, files, the terminal, exit codes. Never: the protocol or a retry.
 
+mod config;
 mod demo;
 mod interrupt;
 mod options;
@@ -44,6 +45,7 @@ enum Command {
     Serve(serve::Serve),
     Demo(demo::Demo),
     Sim(sim::Sim),
+    Config(config::Keys),
 }
 
 fn main() -> ExitCode {
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Demo(demo) => demo.run(),
         Command::Sim(sim) => sim.run(),
+        Command::Config(keys) => keys.run(),
     };
     ended.unwrap_or_else(|error| {
         tell(format_args!("titorelli: {error}"));

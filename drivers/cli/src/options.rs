@@ -1,42 +1,96 @@
 //! Options that several subcommands share, and how they become a [`Config`].
 
 use clap::Args;
-use titorelli_mio::{Config, ConfigError};
+use std::error::Error;
+use std::path::PathBuf;
+use titorelli_mio::Config;
+
+/// Any key of the configuration. What comes later counts: the defaults, a file, the command's own
+/// options, `-X`.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Settings {
+    /// Begin with the defaults for records that must arrive: acks=all, retried until the delivery
+    /// timeout of 120 s, in order, larger batches.
+    #[arg(long)]
+    durable: bool,
+    /// A properties file with keys of the configuration, `key=value` on each line.
+    #[arg(
+        short = 'F',
+        long = "config-file",
+        alias = "producer.config",
+        value_name = "FILE"
+    )]
+    file: Option<PathBuf>,
+    /// A key of the configuration, by its kafka-python, Java or librdkafka name; `titorelli config`
+    /// lists them. Repeatable.
+    #[arg(short = 'X', long = "setting", alias = "opt")]
+    #[arg(value_name = "KEY=VALUE", value_parser = key_value)]
+    pairs: Vec<(String, String)>,
+}
+
+impl Settings {
+    /// The configuration. `defaults` are the command's own, `given` the keys that its other
+    /// options set.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, a key that does not exist, or a value that it cannot have.
+    pub(crate) fn config(
+        &self,
+        defaults: &[(&str, &str)],
+        given: &[(&str, &str)],
+    ) -> Result<Config, Box<dyn Error>> {
+        let mut config = if self.durable {
+            Config::durable()
+        } else {
+            Config::default()
+        };
+        for (key, value) in defaults {
+            config.set(key, value)?;
+        }
+        if let Some(file) = &self.file {
+            let told = |error: &dyn Error| format!("{}: {error}", file.display());
+            let text = std::fs::read_to_string(file).map_err(|error| told(&error))?;
+            config.set_properties(&text).map_err(|error| told(&error))?;
+        }
+        let pairs = self.pairs.iter().map(|(key, value)| (&**key, &**value));
+        for (key, value) in given.iter().copied().chain(pairs) {
+            config.set(key, value)?;
+        }
+        Ok(config)
+    }
+}
 
 /// Where the cluster is, and any key of the configuration.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Connection {
-    /// Brokers to ask for the cluster first.
+    /// Brokers to ask for the cluster first; needed unless a file or `-X bootstrap_servers` names
+    /// them.
     #[arg(
         short = 'b',
         long = "bootstrap",
         alias = "bootstrap-server",
         value_name = "HOST:PORT"
     )]
-    #[arg(value_delimiter = ',', required = true)]
+    #[arg(value_delimiter = ',')]
+    #[arg(required_unless_present_any = ["file", "pairs"])]
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     bootstrap: Vec<String>,
-    /// A key of the configuration, by its Java, kafka-python or librdkafka name. Repeatable.
-    #[arg(short = 'X', long = "setting", value_name = "KEY=VALUE", value_parser = key_value)]
-    settings: Vec<(String, String)>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 impl Connection {
-    /// The configuration: defaults, then `more`, then what `-X` says.
+    /// The configuration.
     ///
     /// # Errors
     ///
-    /// A key that does not exist or whose value cannot be.
-    pub(crate) fn config(&self, more: &[(&str, &str)]) -> Result<Config, ConfigError> {
-        let mut config = Config::default();
-        config.bootstrap_servers.clone_from(&self.bootstrap);
-        for (key, value) in more {
-            config.set(key, value)?;
-        }
-        for (key, value) in &self.settings {
-            config.set(key, value)?;
-        }
-        Ok(config)
+    /// As [`Settings::config`].
+    pub(crate) fn config(&self) -> Result<Config, Box<dyn Error>> {
+        let servers = self.bootstrap.join(",");
+        let given = [("bootstrap_servers", &*servers)];
+        let count = usize::from(!self.bootstrap.is_empty());
+        self.settings.config(&[], &given[..count])
     }
 }
 

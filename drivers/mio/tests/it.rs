@@ -257,7 +257,7 @@ fn a_full_buffer_blocks_and_lets_go() {
     config.buffer_memory = 8 * 1_024;
     config.batch_size = 1_024;
     config.linger = Duration::from_secs(3_600);
-    config.delivery_timeout = Duration::from_secs(7_200);
+    config.delivery_timeout = Some(Duration::from_secs(7_200));
     let producer = Producer::new(config).expect("valid");
     let done = Arc::new(AtomicUsize::new(0));
     let threads: Vec<_> = (0..4)
@@ -424,7 +424,7 @@ fn dropping_the_last_handle_delivers() {
 #[test]
 fn an_impossible_configuration_is_refused_with_its_reason() {
     let mut config = Config::default();
-    config.delivery_timeout = Duration::from_secs(1);
+    config.delivery_timeout = Some(Duration::from_secs(1));
     let error = Producer::new(config).expect_err("shorter than request_timeout");
     assert!(matches!(&error, BuildError::Config(error) if error.key == "delivery_timeout"));
 }

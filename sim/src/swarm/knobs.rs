@@ -165,13 +165,14 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
     config.max_request_size = entropy.pick(&[4_000, 20_000, 1_048_576]);
     config.metadata_max_age = ms(entropy.pick(&[300, 5_000, 300_000]));
     config.retry_backoff = ms(entropy.pick(&[5, 20, 100]));
-    config.retry_backoff_max = ms(entropy.pick(&[100, 1_000]));
+    config.retry_backoff_max = Some(ms(entropy.pick(&[100, 1_000])));
     config.reconnect_backoff = ms(entropy.pick(&[5, 50]));
-    config.reconnect_backoff_max = ms(entropy.pick(&[50, 1_000]));
+    config.reconnect_backoff_max = Some(ms(entropy.pick(&[50, 1_000])));
     config.request_timeout = ms(entropy.pick(&[400, 1_000, 30_000]));
     config.socket_connection_setup_timeout = ms(entropy.pick(&[200, 10_000]));
+    config.socket_connection_setup_timeout_max = Some(config.socket_connection_setup_timeout * 2);
     let slack = ms(entropy.pick(&[0, 300, 5_000, 120_000]));
-    config.delivery_timeout = config.linger + config.request_timeout + slack;
+    config.delivery_timeout = Some(config.linger + config.request_timeout + slack);
     config.max_in_flight_requests_per_connection = entropy.pick(&[1, 1, 2, 5]);
     config
 }

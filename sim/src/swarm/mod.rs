@@ -297,11 +297,13 @@ impl Run {
         if u64::from(config.retries) < RETRIES_UNLIMITED {
             return;
         }
-        let patience = (config.request_timeout + config.socket_connection_setup_timeout) * 4;
+        let patience =
+            (config.request_timeout + config.effective_socket_connection_setup_timeout_max()) * 4;
         let enough = healed_at + patience + BACKLOG_WITHIN;
         for (id, _, state) in self.world.journal().records() {
             if let RecordState::NotPersisted(error) | RecordState::MaybePersisted(error) = state {
-                let ends_at = self.world.journal().accepted_at(id) + config.delivery_timeout;
+                let ends_at =
+                    self.world.journal().accepted_at(id) + config.effective_delivery_timeout();
                 let is_late = error.cause == DeliveryCause::DeliveryTimeout;
                 assert!(
                     !is_late || ends_at <= enough,
@@ -340,7 +342,7 @@ impl Run {
             let config = self.world.core().config();
             let patience = config
                 .request_timeout
-                .max(config.socket_connection_setup_timeout);
+                .max(config.effective_socket_connection_setup_timeout_max());
             let pause = patience / 4;
             self.world.run_for(pause.max(ms(500)));
         }

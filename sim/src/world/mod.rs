@@ -292,7 +292,7 @@ impl World {
 
     /// L1: no record outlasts `delivery_timeout`, which counts from the opening of its batch.
     fn check_ages(&self, ended: &[RecordId]) {
-        let limit = self.core.config().delivery_timeout;
+        let limit = self.core.config().effective_delivery_timeout();
         for id in ended {
             let age = self.now.since(self.journal.accepted_at(*id));
             assert!(
@@ -348,7 +348,7 @@ impl World {
             Output::Refused(waiter, error) => self.on_refused(waiter, error),
             Output::Flushed(id) => {
                 let since = self.flushes.remove(&id).expect("a flush ends once");
-                let limit = self.core.config().delivery_timeout;
+                let limit = self.core.config().effective_delivery_timeout();
                 assert!(
                     now.since(since) <= limit,
                     "L3: a flush outlasts delivery_timeout"

@@ -116,7 +116,7 @@ fn drain(rig: &mut Rig) {
 fn probe(rig: &mut Rig) {
     const TRIES: u32 = 40;
     if rig.plan.faults.contains(&Fault::Throttle) {
-        let longest = u64::try_from(rig.plan.config.delivery_timeout.as_micros());
+        let longest = u64::try_from(rig.plan.config.effective_delivery_timeout().as_micros());
         rig.run_until(rig.now + longest.expect("short"));
     }
     for topic in 0..rig.plan.workload.topics {
@@ -163,7 +163,8 @@ fn probe_once(rig: &mut Rig, topic: &str, partition: i32) -> bool {
     drain(rig);
     // Silent connections are found out, backoffs and throttles end.
     let config = &rig.plan.config;
-    let pause = config.request_timeout + config.reconnect_backoff_max + Duration::from_secs(1);
+    let pause =
+        config.request_timeout + config.effective_reconnect_backoff_max() + Duration::from_secs(1);
     let pause = u64::try_from(pause.as_micros()).expect("short");
     let is_served = matches!(rig.model.entries[number].state, State::Acked(_));
     if !is_served {

@@ -147,17 +147,17 @@ fn config(dice: &mut Dice, has_faults: bool) -> Config {
     config.max_request_size = dice.pick(&[500, 4_000, 1 << 20]);
     config.max_in_flight_requests_per_connection = dice.pick(&[1, 1, 2, 5, 100]);
     config.reconnect_backoff = dice.millis(&[1, 50]);
-    config.reconnect_backoff_max = config.reconnect_backoff * dice.pick(&[1, 20]);
+    config.reconnect_backoff_max = Some(config.reconnect_backoff * dice.pick(&[1, 20]));
     config.metadata_max_age = dice.millis(&[100, 1_000, 300_000]);
     config.request_timeout = dice.millis(&[30, 300, 5_000]);
     config.socket_connection_setup_timeout = dice.millis(&[30, 300, 5_000]);
     let slack = dice.millis(&[0, 20, 500, 10_000, 120_000]);
-    config.delivery_timeout = config.linger + config.request_timeout + slack;
+    config.delivery_timeout = Some(config.linger + config.request_timeout + slack);
     // Short pauses over a long time are many steps and little news.
-    let is_short = config.delivery_timeout < Duration::from_secs(1)
+    let is_short = config.effective_delivery_timeout() < Duration::from_secs(1)
         && config.max_block < Duration::from_secs(1);
     config.retry_backoff = dice.millis(if is_short { &[1, 10] } else { &[10, 100] });
-    config.retry_backoff_max = config.retry_backoff * dice.pick(&[1, 10]);
+    config.retry_backoff_max = Some(config.retry_backoff * dice.pick(&[1, 10]));
     config.compression = dice.pick(&[
         Codec::None,
         Codec::None,
@@ -170,7 +170,7 @@ fn config(dice: &mut Dice, has_faults: bool) -> Config {
     if !has_faults {
         config.request_timeout = Duration::from_secs(30);
         config.socket_connection_setup_timeout = Duration::from_secs(30);
-        config.delivery_timeout = Duration::from_secs(600);
+        config.delivery_timeout = Some(Duration::from_secs(600));
     }
     config
 }

@@ -208,7 +208,7 @@ impl Rig {
     fn check_deadlines(&self) {
         let lateness = self.slack;
         if let Some(oldest) = self.model.oldest_open() {
-            let timeout = self.plan.config.delivery_timeout.as_micros();
+            let timeout = self.plan.config.effective_delivery_timeout().as_micros();
             let most = oldest.saturating_add(u64::try_from(timeout).unwrap_or(u64::MAX));
             assert!(
                 self.now <= most + lateness,

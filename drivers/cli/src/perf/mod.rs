@@ -6,7 +6,7 @@
 mod measure;
 mod payload;
 
-use crate::options::key_value;
+use crate::options::Settings;
 use crate::output::{print, tell};
 use crate::{Ended, UNACKNOWLEDGED};
 use clap::{Args, ValueEnum};
@@ -25,7 +25,16 @@ const SETTLE_EVERY: u64 = 256;
 /// How long one look at the oldest receipt may wait.
 const PATIENCE: Duration = Duration::from_millis(5);
 
+/// What differs from the configuration's defaults.
+const DEFAULTS: [(&str, &str); 3] = [
+    ("bootstrap.servers", "127.0.0.1:9092"),
+    ("linger.ms", "5"),
+    ("buffer.memory", "67108864"),
+];
+
 /// Generate load and print what it cost as one line of JSON.
+///
+/// Unless told otherwise the cluster is at 127.0.0.1:9092, batches linger 5 ms, memory is 64 MiB.
 ///
 /// Exit status: 0 when every record was acknowledged, 1 when one was not, 2 when nothing could
 /// begin.
@@ -33,9 +42,8 @@ const PATIENCE: Duration = Duration::from_millis(5);
 pub(crate) struct Perf {
     /// Brokers to ask for the cluster first.
     #[arg(short = 'b', long, value_name = "HOST:PORT", value_delimiter = ',')]
-    #[arg(default_value = "127.0.0.1:9092")]
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
-    bootstrap: Vec<String>,
+    bootstrap: Option<Vec<String>>,
     /// The topic.
     #[arg(short = 't', long, default_value = "t")]
     topic: String,
@@ -49,36 +57,34 @@ pub(crate) struct Perf {
     #[arg(long, value_enum, default_value = "none")]
     key: Key,
     /// When a record counts as written: 0, 1 or all.
-    #[arg(long, default_value = "1")]
-    acks: String,
+    #[arg(long)]
+    acks: Option<String>,
     /// Whether the broker is to drop duplicates.
     #[arg(long, value_enum, default_value = "off")]
     idempotence: Switch,
     /// none, gzip, snappy, lz4 or zstd.
-    #[arg(long, default_value = "none")]
-    compression: String,
+    #[arg(long)]
+    compression: Option<String>,
     /// How long a batch waits for more records, in milliseconds.
-    #[arg(long, default_value = "5")]
-    linger_ms: String,
+    #[arg(long)]
+    linger_ms: Option<String>,
     /// Bytes of a batch.
-    #[arg(long, default_value = "16384")]
-    batch_size: String,
+    #[arg(long)]
+    batch_size: Option<String>,
     /// Requests that may be unanswered on one connection.
-    #[arg(long, default_value = "5")]
-    max_in_flight: String,
+    #[arg(long)]
+    max_in_flight: Option<String>,
     /// Memory for records that are not yet completed, in MiB.
-    #[arg(long, default_value_t = 64)]
-    buffer_mb: u64,
+    #[arg(long)]
+    buffer_mb: Option<u64>,
     /// Records per second; 0 is as fast as it goes.
     #[arg(long, default_value_t = 0.0)]
     rate: f64,
     /// Measure the latency of one record in so many.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     sample: u64,
-    /// A key of the configuration, by its Java, kafka-python or librdkafka name. Repeatable.
-    #[arg(short = 'X', long = "setting", alias = "opt")]
-    #[arg(value_name = "KEY=VALUE", value_parser = key_value)]
-    settings: Vec<(String, String)>,
+    #[command(flatten)]
+    settings: Settings,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -145,22 +151,21 @@ impl Perf {
         if self.idempotence == Switch::On {
             return Err("--idempotence on: this version cannot do it yet".into());
         }
-        let mut config = Config::default();
-        config.bootstrap_servers.clone_from(&self.bootstrap);
-        for (key, value) in [
+        let servers = self.bootstrap.as_ref().map(|servers| servers.join(","));
+        let buffer_memory = self.buffer_mb.map(|mib| (mib << 20).to_string());
+        let own: Vec<(&str, &str)> = [
+            ("bootstrap.servers", &servers),
             ("acks", &self.acks),
             ("compression.type", &self.compression),
             ("linger.ms", &self.linger_ms),
             ("batch.size", &self.batch_size),
             ("max.in.flight.requests.per.connection", &self.max_in_flight),
-            ("buffer.memory", &(self.buffer_mb << 20).to_string()),
-        ] {
-            config.set(key, value)?;
-        }
-        for (key, value) in &self.settings {
-            config.set(key, value)?;
-        }
-        Ok(config)
+            ("buffer.memory", &buffer_memory),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value.as_deref()?)))
+        .collect();
+        self.settings.config(&DEFAULTS, &own)
     }
 
     /// Sleeps until the record is due.

@@ -72,10 +72,10 @@ enum ReportFormat {
 impl Produce {
     /// Sends all lines and tells what became of them.
     pub(crate) fn run(&self) -> Ended {
-        let config = self.connection.config(&[])?;
+        let config = self.connection.config()?;
         let input = Lines::open(&self.files)?;
         interrupt::listen()?;
-        let patience = config.delivery_timeout + GRACE;
+        let patience = config.effective_delivery_timeout() + GRACE;
         let mut session = Session::new(config, progress(&self.files))?;
         let began = Instant::now();
         let whole = session.send_all(&input, &self.template());

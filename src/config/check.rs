@@ -1,0 +1,355 @@
+//! Whether the values of a configuration fit together.
+
+use super::{ApiVersion, Config, Partitioner, SecurityProtocol, servers};
+use crate::error::ConfigError;
+use crate::wire::{Release, compression};
+use core::time::Duration;
+
+/// The protocol's lengths are signed 32-bit numbers.
+const WIRE_BYTES_MAX: usize = 0x7fff_ffff;
+/// Answers about a few brokers and topics must fit.
+const RECEIVE_BYTES_MIN: usize = 1_024;
+
+impl Config {
+    /// Whether this configuration can work: every combination of values is refused here, or works
+    /// (invariant S17). A combination in which a key that was set would have no meaning is refused
+    /// too.
+    ///
+    /// # Errors
+    ///
+    /// The first key that cannot work, or that contradicts another, with the reason.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        servers::parse(&self.bootstrap_servers)?;
+        if self.client_id.len() > usize::from(i16::MAX.unsigned_abs()) {
+            return Err(ConfigError::new("client_id", "longer than 32,767 bytes"));
+        }
+        self.check_sizes()?;
+        self.check_times()?;
+        self.check_backoffs()?;
+        self.check_compression()?;
+        self.check_partitioner()?;
+        self.check_release()?;
+        self.check_security()
+    }
+
+    fn check_sizes(&self) -> Result<(), ConfigError> {
+        let receive_buffer_bytes = self.receive_buffer_bytes.map_or(1, |bytes| bytes as usize);
+        let send_buffer_bytes = self.send_buffer_bytes.map_or(1, |bytes| bytes as usize);
+        for (key, least, value, most) in [
+            ("batch_size", 0, self.batch_size, WIRE_BYTES_MAX),
+            ("max_request_size", 1, self.max_request_size, WIRE_BYTES_MAX),
+            (
+                "receive_message_max_bytes",
+                RECEIVE_BYTES_MIN,
+                self.receive_message_max_bytes,
+                WIRE_BYTES_MAX,
+            ),
+            (
+                "receive_buffer_bytes",
+                1,
+                receive_buffer_bytes,
+                WIRE_BYTES_MAX,
+            ),
+            ("send_buffer_bytes", 1, send_buffer_bytes, WIRE_BYTES_MAX),
+            (
+                "max_in_flight_requests_per_connection",
+                1,
+                self.max_in_flight_requests_per_connection,
+                usize::MAX,
+            ),
+            (
+                "metrics_num_samples",
+                1,
+                self.metrics_num_samples,
+                usize::from(u16::MAX),
+            ),
+            (
+                "backoff_jitter_percent",
+                0,
+                usize::from(self.backoff_jitter_percent),
+                100,
+            ),
+        ] {
+            if value < least {
+                let reason = format!("{value} is less than {least}, the least that works");
+                return Err(ConfigError::new(key, reason));
+            }
+            if value > most {
+                let reason = format!("{value} is more than {most}, the most that works");
+                return Err(ConfigError::new(key, reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_times(&self) -> Result<(), ConfigError> {
+        for (key, span) in [
+            ("request_timeout", self.request_timeout),
+            (
+                "socket_connection_setup_timeout",
+                self.socket_connection_setup_timeout,
+            ),
+            ("metrics_sample_window", self.metrics_sample_window),
+        ] {
+            if span.is_zero() {
+                return Err(ConfigError::new(key, "must be more than 0"));
+            }
+        }
+        if self.connections_max_idle.is_zero() {
+            let reason = "0 would close every connection at once; -1 keeps them open";
+            return Err(ConfigError::new("connections_max_idle", reason));
+        }
+        let least = self.linger.saturating_add(self.request_timeout);
+        match self.delivery_timeout {
+            Some(timeout) if timeout < least => {
+                let reason = format!(
+                    "{timeout:?} is less than linger + request_timeout ({least:?}): no batch \
+                     could be answered in time"
+                );
+                Err(ConfigError::new("delivery_timeout", reason))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn check_backoffs(&self) -> Result<(), ConfigError> {
+        for (key, least, key_max, most) in [
+            (
+                "retry_backoff",
+                self.retry_backoff,
+                "retry_backoff_max",
+                self.retry_backoff_max,
+            ),
+            (
+                "reconnect_backoff",
+                self.reconnect_backoff,
+                "reconnect_backoff_max",
+                self.reconnect_backoff_max,
+            ),
+            (
+                "socket_connection_setup_timeout",
+                self.socket_connection_setup_timeout,
+                "socket_connection_setup_timeout_max",
+                self.socket_connection_setup_timeout_max,
+            ),
+        ] {
+            if let Some(most) = most.filter(|most| *most < least) {
+                let reason = format!("{most:?} is less than {key} ({least:?})");
+                return Err(ConfigError::new(key_max, reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_compression(&self) -> Result<(), ConfigError> {
+        let name = self.compression.name();
+        if !self.compression.is_built() {
+            let reason = format!("{name} is not in this build: enable the feature {name}");
+            return Err(ConfigError::new("compression", reason));
+        }
+        let Some(level) = self.compression_level else {
+            return Ok(());
+        };
+        let Some(levels) = compression::level_range(self.compression) else {
+            let reason = format!("{name} has no levels");
+            return Err(ConfigError::new("compression_level", reason));
+        };
+        if levels.contains(&level) {
+            return Ok(());
+        }
+        let (least, most) = (levels.start(), levels.end());
+        let reason = format!("{level} is not a level of {name}: {least} to {most}");
+        Err(ConfigError::new("compression_level", reason))
+    }
+
+    fn check_partitioner(&self) -> Result<(), ConfigError> {
+        let name = self.partitioner.name();
+        if self.partitioner_ignore_keys && !self.partitioner.can_ignore_keys() {
+            let reason = format!("{name} says itself what becomes of keys");
+            return Err(ConfigError::new("partitioner_ignore_keys", reason));
+        }
+        let is_uniform = self.partitioner == Partitioner::UniformSticky;
+        if !self.partitioner_adaptive && !is_uniform {
+            let reason = format!("{name} never adapts, only uniform_sticky does");
+            return Err(ConfigError::new("partitioner_adaptive", reason));
+        }
+        let is_adaptive = is_uniform && self.partitioner_adaptive;
+        if !self.partitioner_availability_timeout.is_zero() && !is_adaptive {
+            let reason = "only an adaptive uniform_sticky looks at it: set partitioner";
+            return Err(ConfigError::new("partitioner_availability_timeout", reason));
+        }
+        Ok(())
+    }
+
+    fn check_release(&self) -> Result<(), ConfigError> {
+        let ApiVersion::Release(release) = self.api_version else {
+            return Ok(());
+        };
+        let Some(versions) = release.versions() else {
+            let reason = format!(
+                "{release} is before {}, the oldest release that this version produces to",
+                Release::OLDEST
+            );
+            return Err(ConfigError::new("api_version", reason));
+        };
+        if versions.produce < self.compression.produce_version_min() {
+            let reason = format!(
+                "Kafka {release} does not know {}; {} has it",
+                self.compression.name(),
+                Release::new(2, 1, 0)
+            );
+            return Err(ConfigError::new("compression", reason));
+        }
+        Ok(())
+    }
+
+    fn check_security(&self) -> Result<(), ConfigError> {
+        if self.security_protocol == SecurityProtocol::Plaintext {
+            for (key, is_set) in [
+                ("ssl_cafile", self.ssl_cafile.is_some()),
+                ("ssl_certfile", self.ssl_certfile.is_some()),
+                ("ssl_keyfile", self.ssl_keyfile.is_some()),
+                ("ssl_check_hostname", !self.ssl_check_hostname),
+            ] {
+                if is_set {
+                    let reason = "nothing is encrypted with security_protocol=PLAINTEXT: set SSL";
+                    return Err(ConfigError::new(key, reason));
+                }
+            }
+        }
+        match (&self.ssl_certfile, &self.ssl_keyfile) {
+            (Some(_), None) => {
+                let reason = "a certificate is proven with its private key: set ssl_keyfile";
+                Err(ConfigError::new("ssl_certfile", reason))
+            }
+            (None, Some(_)) => {
+                let reason = "a private key proves a certificate: set ssl_certfile";
+                Err(ConfigError::new("ssl_keyfile", reason))
+            }
+            (Some(_), Some(_)) | (None, None) => Ok(()),
+        }
+    }
+
+    /// How long after the opening of its batch a record is completed at the latest: what
+    /// [`delivery_timeout`](Self::delivery_timeout) says, or its default.
+    #[must_use]
+    pub fn effective_delivery_timeout(&self) -> Duration {
+        let least = self.linger.saturating_add(self.request_timeout);
+        self.delivery_timeout
+            .unwrap_or_else(|| Duration::from_secs(120).max(least))
+    }
+
+    /// The greatest pause before a failed request is sent again.
+    #[must_use]
+    pub fn effective_retry_backoff_max(&self) -> Duration {
+        or_at_least(self.retry_backoff_max, 1, self.retry_backoff)
+    }
+
+    /// The greatest pause before a broker is connected to again.
+    #[must_use]
+    pub fn effective_reconnect_backoff_max(&self) -> Duration {
+        or_at_least(self.reconnect_backoff_max, 1, self.reconnect_backoff)
+    }
+
+    /// The most that setting up a connection may take.
+    #[must_use]
+    pub fn effective_socket_connection_setup_timeout_max(&self) -> Duration {
+        or_at_least(
+            self.socket_connection_setup_timeout_max,
+            30,
+            self.socket_connection_setup_timeout,
+        )
+    }
+}
+
+/// A maximum that is not set is this default, or the least value where that is more.
+fn or_at_least(maximum: Option<Duration>, default_secs: u64, least: Duration) -> Duration {
+    maximum.unwrap_or_else(|| Duration::from_secs(default_secs).max(least))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The key at fault when these are set.
+    fn fault(pairs: &[(&str, &str)]) -> Option<String> {
+        let config = Config::from_pairs(pairs.iter().copied()).expect("values that are possible");
+        config.check().err().map(|error| error.key)
+    }
+
+    #[test]
+    fn the_defaults_work_and_so_do_the_durable_ones() {
+        assert_eq!(Config::default().check(), Ok(()));
+        assert_eq!(Config::durable().check(), Ok(()));
+    }
+
+    #[test]
+    fn what_has_no_meaning_is_refused() {
+        let refused = |pairs: &[(&str, &str)], key: &str| {
+            assert_eq!(fault(pairs).as_deref(), Some(key), "{pairs:?}");
+        };
+        refused(&[("request_timeout_ms", "0")], "request_timeout");
+        refused(
+            &[("max_in_flight", "0")],
+            "max_in_flight_requests_per_connection",
+        );
+        refused(&[("max_request_size", "0")], "max_request_size");
+        refused(&[("batch_size", "2147483648")], "batch_size");
+        refused(&[("connections_max_idle_ms", "0")], "connections_max_idle");
+        refused(&[("delivery_timeout_ms", "29999")], "delivery_timeout");
+        refused(&[("retry_backoff_max_ms", "99")], "retry_backoff_max");
+        refused(
+            &[("reconnect_backoff_max_ms", "49")],
+            "reconnect_backoff_max",
+        );
+        refused(&[("compression_level", "3")], "compression_level");
+        refused(
+            &[("partitioner_availability_timeout_ms", "1")],
+            "partitioner_availability_timeout",
+        );
+        refused(
+            &[("partitioner_adaptive_partitioning_enable", "false")],
+            "partitioner_adaptive",
+        );
+        refused(&[("ssl_cafile", "ca.pem")], "ssl_cafile");
+        refused(&[("ssl_check_hostname", "false")], "ssl_check_hostname");
+        refused(
+            &[("security_protocol", "SSL"), ("ssl_certfile", "c")],
+            "ssl_certfile",
+        );
+        refused(
+            &[("security_protocol", "SSL"), ("ssl_keyfile", "k")],
+            "ssl_keyfile",
+        );
+        refused(
+            &[("api_version", "2.0"), ("compression_type", "zstd")],
+            "compression",
+        );
+        let keys = [
+            ("partitioner", "round_robin"),
+            ("partitioner_ignore_keys", "true"),
+        ];
+        refused(&keys, "partitioner_ignore_keys");
+    }
+
+    #[test]
+    fn a_maximum_that_is_not_set_follows_the_first_value() {
+        let pairs = [
+            ("retry_backoff_ms", "5000"),
+            ("reconnect_backoff_ms", "5000"),
+            ("request_timeout_ms", "300000"),
+            ("linger_ms", "1000"),
+            ("socket_connection_setup_timeout_ms", "60000"),
+        ];
+        let config = Config::from_pairs(pairs).expect("valid");
+        assert_eq!(config.check(), Ok(()));
+        let seconds = Duration::from_secs;
+        assert_eq!(config.effective_retry_backoff_max(), seconds(5));
+        assert_eq!(config.effective_reconnect_backoff_max(), seconds(5));
+        assert_eq!(config.effective_delivery_timeout(), seconds(301));
+        assert_eq!(
+            config.effective_socket_connection_setup_timeout_max(),
+            seconds(60)
+        );
+    }
+}

@@ -1,0 +1,421 @@
+//! The configuration by text: every key under the names that three clients use.
+//!
+//! Owns: which key a name means, and what is said of a name that means none. How a value is read
+//! is its kind's.
+
+use super::{Config, KEYS, Key, properties};
+use crate::error::ConfigError;
+
+/// A name whose values mean something else than the key's: what they are in its terms.
+struct Converted {
+    name: &'static str,
+    key: &'static str,
+    convert: fn(&str) -> Result<String, String>,
+}
+
+const CONVERTED: &[Converted] = &[
+    // librdkafka's unit is 1,024 bytes.
+    converted("queue.buffering.max.kbytes", "buffer.memory", |text| {
+        let kib: usize = text
+            .parse()
+            .map_err(|_| format!("{text:?} is not a number that this key can have"))?;
+        Ok(kib.saturating_mul(1_024).to_string())
+    }),
+    converted(
+        "ssl.endpoint.identification.algorithm",
+        "ssl.check.hostname",
+        |text| match text.to_ascii_lowercase().as_str() {
+            "https" => Ok("true".to_owned()),
+            "" | "none" => Ok("false".to_owned()),
+            _ => Err(format!("{text:?} is neither https nor empty")),
+        },
+    ),
+];
+
+/// Names of other clients for what does not exist here under a key, and why.
+const FOREIGN: &[(&[&str], &str)] = &[
+    (
+        &["enable.idempotence", "enable.gapless.guarantee"],
+        "not possible in this version, only false",
+    ),
+    (
+        &["transactional.id", "transaction.timeout.ms"],
+        "transactions are not there in this version",
+    ),
+    (
+        &["key.serializer", "value.serializer"],
+        "serializers are given in code, to a typed producer",
+    ),
+    (
+        &["ssl.context", "ssl.engine.factory.class"],
+        "a ready-made TLS configuration is given in code, to the driver's builder",
+    ),
+    (
+        &["ssl.password", "ssl.key.password", "ssl.keystore.password"],
+        "encrypted keys are not there in this version: decrypt the key file",
+    ),
+    (
+        &["enable.ssl.certificate.verification"],
+        "certificates are always verified; give ssl_cafile the authority to trust",
+    ),
+    (
+        &["sasl.mechanism", "sasl.mechanisms", "sasl.jaas.config"],
+        "SASL is not there in this version",
+    ),
+    (
+        &["queue.buffering.max.messages", "batch.num.messages"],
+        "records are counted in bytes: buffer_memory, batch_size",
+    ),
+    (
+        &[
+            "compression.gzip.level",
+            "compression.lz4.level",
+            "compression.zstd.level",
+        ],
+        "there is one level, that of the codec in use: compression_level",
+    ),
+    (
+        &["sticky.partitioning.linger.ms"],
+        "a partition is kept until its batch is full or has left",
+    ),
+];
+
+/// Foreign keys with the one value that is what happens anyway.
+const HARMLESS: &[(&str, &str)] = &[
+    ("enable.idempotence", "false"),
+    ("enable.gapless.guarantee", "false"),
+    ("enable.ssl.certificate.verification", "true"),
+    ("ssl.truststore.type", "pem"),
+    ("ssl.keystore.type", "pem"),
+];
+
+const fn converted(
+    name: &'static str,
+    key: &'static str,
+    convert: fn(&str) -> Result<String, String>,
+) -> Converted {
+    Converted { name, key, convert }
+}
+
+impl Config {
+    /// Sets one key from text: by kafka-python's name (`linger_ms`), the Java producer's
+    /// (`linger.ms`) or librdkafka's (`queue.buffering.max.ms`). All are in
+    /// [`KEYS`](super::KEYS).
+    ///
+    /// Times are in milliseconds and may have decimals; lists are separated by commas.
+    ///
+    /// # Errors
+    ///
+    /// An unknown key, with the nearest known one, or a value that this key cannot have. Whether
+    /// the values fit together is told by [`Config::check`].
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), ConfigError> {
+        let (wanted, value) = (plain(key), value.trim());
+        let error = |reason| ConfigError::new(key, reason);
+        if let Some(known) = find(&wanted) {
+            return (known.read)(self, value).map_err(error);
+        }
+        if let Some(converted) = CONVERTED.iter().find(|known| known.name == wanted) {
+            let known = find(converted.key).expect("it is converted to a key");
+            let value = (converted.convert)(value).map_err(error)?;
+            return (known.read)(self, &value).map_err(error);
+        }
+        let is_harmless =
+            |(name, only): &(&str, &str)| *name == wanted && only.eq_ignore_ascii_case(value);
+        if HARMLESS.iter().any(is_harmless) {
+            return Ok(());
+        }
+        Err(error(refusal(key)))
+    }
+
+    /// The defaults with these keys set, in order.
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set), for the first pair at fault.
+    pub fn from_pairs<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ConfigError> {
+        let mut config = Self::default();
+        for (key, value) in pairs {
+            config.set(key, value)?;
+        }
+        Ok(config)
+    }
+
+    /// Sets the keys of a text in the format of Java's properties files: `key=value` lines, with
+    /// comments, continued lines and escapes.
+    ///
+    /// # Errors
+    ///
+    /// As [`set`](Self::set), with the number of the line at fault.
+    pub fn set_properties(&mut self, text: &str) -> Result<(), ConfigError> {
+        for property in properties::parse(text) {
+            let (line, property) = property.map_err(|line| {
+                ConfigError::new(format!("line {line}"), "an escape \\u needs four digits")
+            })?;
+            self.set(&property.key, &property.value)
+                .map_err(|error| ConfigError {
+                    reason: format!("{} (line {line})", error.reason),
+                    ..error
+                })?;
+        }
+        Ok(())
+    }
+}
+
+impl Key {
+    /// The present value, as text; [`Config::set`] reads it as the same.
+    #[must_use]
+    pub fn value_in(&self, config: &Config) -> String {
+        (self.write)(config)
+    }
+
+    /// Every name, kafka-python's first.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
+        core::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+}
+
+/// Why there is no such key.
+fn refusal(key: &str) -> String {
+    let wanted = plain(key);
+    let is_foreign = |(names, _): &&(&[&str], &str)| names.contains(&&*wanted);
+    if let Some((_, reason)) = FOREIGN.iter().find(is_foreign) {
+        return (*reason).to_owned();
+    }
+    match nearest(key) {
+        Some(name) => format!("unknown; did you mean {name}?"),
+        None => "unknown, and like no known key".to_owned(),
+    }
+}
+
+/// The key of this plain name.
+fn find(wanted: &str) -> Option<&'static Key> {
+    KEYS.iter()
+        .find(|known| known.names().any(|name| plain(name) == wanted))
+}
+
+/// A name as names are compared: without regard to case, and `_` and `-` count as `.`.
+fn plain(key: &str) -> String {
+    key.trim().to_ascii_lowercase().replace(['_', '-'], ".")
+}
+
+/// The known name with the fewest edits from what was asked for, in the manner of that.
+fn nearest(key: &str) -> Option<&'static str> {
+    let wanted = plain(key);
+    let names = KEYS.iter().flat_map(Key::names);
+    let nearest = names.min_by_key(|name| (edits(&wanted, &plain(name)), edits(key, name)))?;
+    // Half of it made up is no misspelling.
+    (edits(&wanted, &plain(nearest)) <= wanted.len() / 2).then_some(nearest)
+}
+
+/// Levenshtein's distance in bytes: insertions, deletions and replacements.
+fn edits(source: &str, target: &str) -> usize {
+    // Invariant: `row[n]` is the distance from the part of `source` seen so far to `target[..n]`.
+    let mut row: Vec<usize> = (0..=target.len()).collect();
+    for (at, from) in source.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = at + 1;
+        for (n, to) in target.bytes().enumerate() {
+            let replaced = diagonal + usize::from(from != to);
+            diagonal = row[n + 1];
+            row[n + 1] = replaced.min(diagonal + 1).min(row[n] + 1);
+        }
+    }
+    row[target.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ApiVersion, Partitioner, SecurityProtocol};
+    use crate::wire::Codec;
+    use core::time::Duration;
+    use std::path::PathBuf;
+
+    fn set(pairs: &[(&str, &str)]) -> Config {
+        Config::from_pairs(pairs.iter().copied()).expect("valid")
+    }
+
+    fn reason(key: &str, value: &str) -> String {
+        Config::default().set(key, value).unwrap_err().reason
+    }
+
+    #[test]
+    fn java_kafka_python_and_librdkafka_names_mean_the_same() {
+        let java = set(&[
+            ("linger.ms", "7"),
+            ("acks", "-1"),
+            ("buffer.memory", "1048576"),
+            ("delivery.timeout.ms", "60000"),
+            ("ssl.truststore.location", "/ca.pem"),
+            ("ssl.endpoint.identification.algorithm", ""),
+        ]);
+        let python = set(&[
+            ("linger_ms", "7"),
+            ("acks", "all"),
+            ("buffer_memory", "1_048_576"),
+            ("delivery_timeout_ms", "60000"),
+            ("ssl_cafile", "/ca.pem"),
+            ("ssl_check_hostname", "False"),
+        ]);
+        let librdkafka = set(&[
+            ("queue.buffering.max.ms", "7"),
+            ("request.required.acks", "all"),
+            ("queue.buffering.max.kbytes", "1024"),
+            ("message.timeout.ms", "60000"),
+            ("ssl.ca.location", "/ca.pem"),
+            ("ssl.endpoint.identification.algorithm", "none"),
+        ]);
+        assert_eq!(java, python);
+        assert_eq!(java, librdkafka);
+        assert_eq!(java.linger, Duration::from_millis(7));
+    }
+
+    #[test]
+    fn every_name_means_one_thing() {
+        let mut names: Vec<String> = KEYS.iter().flat_map(Key::names).map(plain).collect();
+        names.extend(CONVERTED.iter().map(|known| known.name.to_owned()));
+        let foreign = FOREIGN.iter().flat_map(|(names, _)| *names);
+        names.extend(foreign.map(|name| (*name).to_owned()));
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        // The Java name of many a key is kafka-python's with dots.
+        let doubled = KEYS.iter().filter(|key| {
+            key.aliases
+                .iter()
+                .any(|alias| plain(alias) == plain(key.name))
+        });
+        assert_eq!(names.len() + doubled.count(), count);
+    }
+
+    #[test]
+    fn the_default_of_every_key_is_what_default_has_and_survives_its_text() {
+        for key in KEYS {
+            let text = key.value_in(&Config::default());
+            assert_eq!(text, key.default, "{}", key.name);
+            for name in key.names() {
+                let mut config = Config::default();
+                config.set(name, &text).expect(name);
+                assert_eq!(config, Config::default(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_answered_with_the_nearest_known_one() {
+        assert_eq!(reason("linger", "5"), "unknown; did you mean linger_ms?");
+        assert_eq!(reason("foo.bar", "5"), "unknown, and like no known key");
+        assert_eq!(
+            reason("batchsize", "5"),
+            "unknown; did you mean batch_size?"
+        );
+        assert_eq!(
+            reason("compresion.type", "lz4"),
+            "unknown; did you mean compression.type?"
+        );
+        assert_eq!(reason("", ""), "unknown, and like no known key");
+    }
+
+    #[test]
+    fn what_other_clients_have_and_this_one_has_not_is_refused_with_the_reason() {
+        assert!(reason("enable.idempotence", "true").contains("not possible in this version"));
+        assert!(reason("key.serializer", "StringSerializer").contains("in code"));
+        assert!(reason("transactional_id", "t").contains("transactions"));
+        assert!(reason("enable.ssl.certificate.verification", "false").contains("ssl_cafile"));
+        for (key, value) in HARMLESS {
+            assert_eq!(set(&[(key, value)]), Config::default(), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_is_refused_in_words() {
+        assert_eq!(reason("acks", "2"), "\"2\" is none of 0, 1, all");
+        assert_eq!(
+            reason("retries", "-1"),
+            "\"-1\" is not a number that this key can have"
+        );
+        for time in ["-1", "x", "", "inf", "nan", "1e300"] {
+            assert!(
+                reason("linger.ms", time).ends_with("is not a time in milliseconds"),
+                "{time}"
+            );
+        }
+        assert!(reason("compression.type", "brotli").contains("gzip"));
+        assert_eq!(reason("bootstrap.servers", " , "), "expected HOST[:PORT],…");
+        assert!(reason("partitioner", "best").contains("round_robin"));
+        assert!(reason("security.protocol", "SASL_SSL").contains("SASL"));
+        assert!(reason("api_version", "banana").contains("auto"));
+        assert_eq!(
+            reason("backoff_jitter_percent", "101"),
+            "101 is more than 100"
+        );
+    }
+
+    #[test]
+    fn values_are_read_in_their_units() {
+        let config = set(&[
+            ("bootstrap.servers", "a:1, [::1]:2,,c"),
+            ("compression.type", "ZSTD"),
+            ("compression.level", "-3"),
+            ("linger.ms", "0.5"),
+            ("allow.auto.create.topics", "False"),
+            ("security.protocol", "ssl"),
+            ("retries", "inf"),
+            ("receive.buffer.bytes", "-1"),
+            ("send_buffer_bytes", "131072"),
+            ("connections.max.idle.ms", "-1"),
+            ("ssl_certfile", "None"),
+            ("ssl_keyfile", "k.pem"),
+            ("api_version", "0.11.0"),
+            (
+                "partitioner.class",
+                "org.apache.kafka.clients.producer.RoundRobinPartitioner",
+            ),
+        ]);
+        assert_eq!(config.bootstrap_servers, ["a:1", "[::1]:2", "c"]);
+        assert_eq!(
+            (config.compression, config.compression_level),
+            (Codec::Zstd, Some(-3))
+        );
+        assert_eq!(config.linger, Duration::from_micros(500));
+        assert!(!config.allow_auto_create_topics);
+        assert_eq!(config.security_protocol, SecurityProtocol::Ssl);
+        assert_eq!(config.retries, u32::MAX);
+        assert_eq!(
+            (config.receive_buffer_bytes, config.send_buffer_bytes),
+            (None, Some(131_072))
+        );
+        assert_eq!(config.connections_max_idle, Duration::MAX);
+        assert_eq!(
+            (config.ssl_certfile, config.ssl_keyfile),
+            (None, Some(PathBuf::from("k.pem")))
+        );
+        assert_eq!(config.partitioner, Partitioner::RoundRobin);
+        assert_ne!(config.api_version, ApiVersion::Auto);
+    }
+
+    #[test]
+    fn a_properties_file_is_read_and_its_faults_are_told_with_their_line() {
+        let mut config = Config::default();
+        let text = "# mine\nacks = all\nbootstrap.servers: a:1,\\\n   b:2\n\n! more\nlinger.ms 5\n";
+        config.set_properties(text).expect("valid");
+        assert_eq!(config.bootstrap_servers, ["a:1", "b:2"]);
+        assert_eq!(config.linger, Duration::from_millis(5));
+        let error = config.set_properties("acks=1\n\nlingerms=5").unwrap_err();
+        assert_eq!(error.reason, "unknown; did you mean linger_ms? (line 3)");
+    }
+
+    #[test]
+    fn edits_are_counted_both_ways() {
+        for (source, target, count) in [
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+            ("same", "same", 0),
+        ] {
+            assert_eq!(edits(source, target), count);
+            assert_eq!(edits(target, source), count);
+        }
+    }
+}
