@@ -187,6 +187,8 @@ pub enum Reason {
     ReconnectBackoff,
     /// A connection is not established in time.
     ConnectionSetup,
+    /// A connection was idle for `connections_max_idle`.
+    ConnectionIdle,
     /// A broker's throttle ends.
     Throttle,
     /// A waiter reaches `max_block`.

@@ -40,6 +40,8 @@ pub(crate) struct Connection {
     pub(crate) drafts: VecDeque<Draft>,
     /// No new requests: it closes when it is idle.
     pub(crate) is_retiring: bool,
+    /// When a request or an answer was last seen.
+    pub(crate) used_at: Instant,
     next_correlation_id: i32,
     next_draft: u64,
 }
@@ -63,6 +65,7 @@ impl Connection {
             unanswered: VecDeque::new(),
             drafts: VecDeque::new(),
             is_retiring: false,
+            used_at: begun_at,
             next_correlation_id: 0,
             next_draft: 0,
         }

@@ -67,8 +67,10 @@ enum Lifecycle {
 enum Patience {
     /// Say so.
     None,
-    /// Become a waiter.
+    /// Become a waiter, for `max_block`.
     Wait,
+    /// Become a waiter, until then.
+    Until(Instant),
     /// It is a waiter whose turn came.
     Turn(WaiterId, Waiter),
 }
@@ -112,6 +114,22 @@ impl ProducerCore {
     pub fn send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
         let now = self.tick(now);
         self.offer(|| now, record, Patience::Wait)
+    }
+
+    /// [`send`](Self::send) that waits until an instant of the caller's instead of `max_block`: for
+    /// a call that has waited before, or has a deadline of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_until(
+        &mut self,
+        now: Instant,
+        record: &Record<'_>,
+        give_up_at: Instant,
+    ) -> Result<Ticket, SendError> {
+        let now = self.tick(now);
+        self.offer(|| now, record, Patience::Until(give_up_at))
     }
 
     /// [`send`](Self::send) with a clock in place of the time: it is read only when time matters,

@@ -26,6 +26,10 @@ impl ProducerCore {
         patience: Patience,
     ) -> Result<Ticket, SendError> {
         self.refuse_if_closed()?;
+        if record.value.is_none() && record.key.is_none() {
+            let reason = "a null value deletes what its key names, so it needs a key";
+            return Err(SendError::InvalidRecord(reason));
+        }
         let body_bytes = record::encoded_bytes_max(record.key, record.value, record.headers);
         self.check_size(body_bytes)?;
         let timestamp_ms = self.timestamp_ms(record)?;
@@ -75,7 +79,7 @@ impl ProducerCore {
             return true;
         };
         match patience {
-            Patience::None | Patience::Wait => false,
+            Patience::None | Patience::Wait | Patience::Until(_) => false,
             // With memory set aside for it, its turn was given to it in order. A waiter for
             // metadata has had none yet.
             Patience::Turn(id, known) => known.want != Want::Turn(0) || id < first,

@@ -29,11 +29,14 @@ impl ProducerCore {
         }
         self.has_news = true;
         match patience {
-            Patience::None => self.refusal(want, Duration::ZERO),
             Patience::Wait => {
                 let deadline = now + self.sender.config.max_block;
                 SendError::WouldBlock(self.waiters.add(now, deadline, want))
             }
+            Patience::Until(deadline) if deadline > now => {
+                SendError::WouldBlock(self.waiters.add(now, deadline, want))
+            }
+            Patience::None | Patience::Until(_) => self.refusal(want, Duration::ZERO),
             Patience::Turn(id, known) if known.deadline > now => {
                 self.waiters.insert(id, Waiter { want, ..known });
                 SendError::WouldBlock(id)

@@ -74,7 +74,10 @@ impl Sender {
         if let Phase::Connecting { give_up_at } = connection.phase {
             connection.phase = Phase::Negotiating { give_up_at };
         }
-        self.ask_versions(conn, ApiKey::ApiVersions.supported().max);
+        match self.pinned {
+            Some(versions) => self.on_ready(conn, versions, 0),
+            None => self.ask_versions(conn, ApiKey::ApiVersions.supported().max),
+        }
     }
 
     fn ask_versions(&mut self, conn: ConnId, version: i16) {
@@ -118,6 +121,7 @@ impl Sender {
         }
         let ends_at = connection.progress.emitted();
         let sent_at = self.now;
+        connection.used_at = sent_at;
         let request = Request {
             correlation_id,
             sent_at,
@@ -140,6 +144,7 @@ impl Sender {
             return;
         };
         connection.progress.on_sent(bytes);
+        connection.used_at = self.now;
         let (broker, sent) = (connection.broker, connection.progress.sent());
         let written = connection
             .unanswered
@@ -155,6 +160,7 @@ impl Sender {
     fn on_received(&mut self, conn: ConnId, mut bytes: &[u8]) {
         // A frame may end its connection: then the rest of the bytes is nobody's.
         while let Some(connection) = self.connections.get_mut(&conn) {
+            connection.used_at = self.now;
             match connection.frames.next(&mut bytes) {
                 Ok(Some(frame)) => self.on_frame(conn, &frame),
                 Ok(None) => return,
@@ -366,9 +372,15 @@ impl Sender {
     pub(super) fn retire_connections(&mut self) {
         let idle = |connection: &&Connection| connection.is_retiring && connection.requests() == 0;
         while let Some(conn) = self.connections.values().find(idle).map(|c| c.id) {
-            let connection = self.connections.remove(&conn).expect("found");
-            self.brokers[connection.broker.index()].conn = None;
-            self.outputs.push_back(Output::Disconnect(conn));
+            self.end_idle(conn);
         }
+    }
+
+    /// Closes a connection that owes nothing and is owed nothing.
+    pub(super) fn end_idle(&mut self, conn: ConnId) {
+        let connection = self.connections.remove(&conn).expect("it was looked at");
+        assert_eq!(connection.requests(), 0, "nothing is under way there");
+        self.brokers[connection.broker.index()].conn = None;
+        self.outputs.push_back(Output::Disconnect(conn));
     }
 }

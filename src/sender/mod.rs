@@ -18,7 +18,7 @@ use crate::accumulator::Accumulator;
 use crate::accumulator::batch::Place;
 use crate::backoff::Backoff;
 use crate::boundary::{ConnId, Delivery, Outcome, Output};
-use crate::config::{Acks, Config, servers};
+use crate::config::{Acks, ApiVersion, Config, servers};
 use crate::connection::Connection;
 use crate::error::{ConfigError, DeliveryCause, DeliveryError};
 use crate::metadata::Metadata;
@@ -27,6 +27,7 @@ use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::trace::TraceEvent;
+use crate::wire::Versions;
 use ask::Answered;
 use broker::Broker;
 use lane::{Lane, Rules};
@@ -47,6 +48,8 @@ pub(crate) struct Sender {
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) stats: Stats,
     rules: Rules,
+    /// The versions of the release that `api_version` names: no broker is asked then.
+    pinned: Option<Versions>,
     retry: Backoff,
     reconnect: Backoff,
     /// How long the set-up of a connection may take; without jitter.
@@ -101,6 +104,10 @@ impl Sender {
             max: config.effective_socket_connection_setup_timeout_max(),
             jitter_percent: 0,
         };
+        let pinned = match config.api_version {
+            ApiVersion::Auto => None,
+            ApiVersion::Release(release) => release.versions(),
+        };
         Ok(Self {
             rng: ChaCha8Rng::from_seed(seed),
             now,
@@ -113,6 +120,7 @@ impl Sender {
                 max_in_flight: config.max_in_flight_requests_per_connection,
                 is_unanswered: config.acks == Acks::None,
             },
+            pinned,
             retry,
             reconnect,
             setup,

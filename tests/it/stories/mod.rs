@@ -4,6 +4,7 @@ mod batching;
 mod connecting;
 mod ending;
 mod losing;
+mod timing;
 mod waiting;
 
 use titorelli_sim::Story;
