@@ -14,6 +14,8 @@ pub(crate) struct OpenBatch {
     /// The records encoded so far; no header room.
     pub(crate) body: Vec<u8>,
     pub(crate) record_count: u32,
+    /// The size of the greatest of them.
+    pub(crate) record_bytes_max: usize,
     pub(crate) base_timestamp_ms: i64,
     pub(crate) max_timestamp_ms: i64,
 }
@@ -28,6 +30,10 @@ pub(crate) struct Batch {
     pub(crate) created: Instant,
     /// Final once the batch is closed.
     pub(crate) record_count: u32,
+    /// As encoded, before compression; final once the batch is closed.
+    pub(crate) raw_bytes: usize,
+    /// The size of the greatest record; final once the batch is closed.
+    pub(crate) record_bytes_max: usize,
     pub(crate) base_timestamp_ms: i64,
     pub(crate) max_timestamp_ms: i64,
     /// Bytes of `buffer_memory` it holds, but for those of its open body.

@@ -194,6 +194,8 @@ impl Accumulator {
             ordinal: self.next_ordinal,
             created: now,
             record_count: 0,
+            raw_bytes: 0,
+            record_bytes_max: 0,
             base_timestamp_ms: timestamp_ms,
             max_timestamp_ms: timestamp_ms,
             held_bytes: 0,
@@ -208,6 +210,7 @@ impl Accumulator {
             id,
             body,
             record_count: 0,
+            record_bytes_max: 0,
             base_timestamp_ms: timestamp_ms,
             max_timestamp_ms: timestamp_ms,
         });
@@ -229,6 +232,8 @@ impl Accumulator {
         assert_eq!(batch.id, open.id, "the open batch is the one in the table");
         assert!(open.record_count > 0, "a batch opens with a record");
         batch.record_count = open.record_count;
+        batch.raw_bytes = open.body.len();
+        batch.record_bytes_max = open.record_bytes_max;
         batch.base_timestamp_ms = open.base_timestamp_ms;
         batch.max_timestamp_ms = open.max_timestamp_ms;
         batch.held_bytes = open.body.capacity();
@@ -403,7 +408,7 @@ impl Accumulator {
 /// Appends a record that fits. Shared by both paths of `append`.
 #[inline]
 fn encode(open: &mut OpenBatch, record: &Record<'_>, timestamp_ms: i64) -> Ticket {
-    let index = open.record_count;
+    let (index, begins_at) = (open.record_count, open.body.len());
     let delta = timestamp_ms - open.base_timestamp_ms;
     record::encode(
         &mut open.body,
@@ -414,6 +419,7 @@ fn encode(open: &mut OpenBatch, record: &Record<'_>, timestamp_ms: i64) -> Ticke
         record.headers,
     );
     open.record_count = index + 1;
+    open.record_bytes_max = open.record_bytes_max.max(open.body.len() - begins_at);
     open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
     Ticket {
         batch: open.id,

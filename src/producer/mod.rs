@@ -9,6 +9,7 @@ mod waiting;
 use crate::boundary::{Deadline, FlushId, Input, Output, PartitionInfo, Reason, Ticket, WaiterId};
 use crate::config::Config;
 use crate::error::{ConfigError, SendError};
+use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::report::Report;
 use crate::sender::Sender;
@@ -212,6 +213,7 @@ impl ProducerCore {
         }
         let before_ordinal = self.sender.accumulator.next_ordinal();
         self.flushes.push_back(Flush { id, before_ordinal });
+        self.sender.meters.on_flush(self.sender.now, id);
         self.sender.press();
         self.has_news = true;
         id
@@ -369,6 +371,12 @@ impl ProducerCore {
         &self.sender.config
     }
 
+    /// The metrics of this moment, under the names of the Java producer. O(topics + brokers).
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.sender.metrics(self.waiters.len())
+    }
+
     /// What is under way, for people.
     #[must_use]
     pub fn report(&self) -> Report {
@@ -406,10 +414,11 @@ impl ProducerCore {
 
     /// Says what became true: memory for waiters, flushes and close completed.
     fn settle(&mut self) {
-        while let Some(id) = self
+        while let Some((id, waiter)) = self
             .waiters
             .admit_next(self.sender.accumulator.memory_mut())
         {
+            self.measure_wait(&waiter);
             self.sender.outputs.push_back(Output::Admitted(id));
         }
         let accumulator = &self.sender.accumulator;
@@ -421,6 +430,7 @@ impl ProducerCore {
                 break;
             }
             self.flushes.pop_front();
+            self.sender.meters.on_flushed(self.sender.now, flush.id);
             self.sender.outputs.push_back(Output::Flushed(flush.id));
         }
         if matches!(self.lifecycle, Lifecycle::Closing { .. }) && oldest.is_none() {

@@ -4,6 +4,7 @@ use super::Sender;
 use crate::accumulator::batch::{Content, Place};
 use crate::boundary::{ConnId, Output};
 use crate::connection::in_flight::{Carried, RequestKind};
+use crate::metrics::BatchSent;
 use crate::seal::SealJob;
 use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
 use crate::wire::record_batch::{HEADER_BYTES, Stamp};
@@ -219,6 +220,7 @@ impl Sender {
             self.stats.batch_records += u64::from(batch.record_count);
         }
         self.stats.produce_requests += 1;
+        self.measure(&carried);
         self.emit(
             conn,
             correlation_id,
@@ -226,6 +228,29 @@ impl Sender {
             RequestKind::Produce(carried),
             chunks,
         );
+    }
+
+    fn measure(&mut self, carried: &[Carried]) {
+        let mut records = 0;
+        for carried in carried {
+            let slot = self.accumulator.find(carried.batch).expect("retained");
+            let batch = self.accumulator.batch(slot);
+            let Content::Sealed { header, body } = &batch.content else {
+                unreachable!("what is sent is sealed");
+            };
+            let sent = BatchSent {
+                topic: self.metadata.partition(carried.partition).topic,
+                records: batch.record_count,
+                raw_bytes: batch.raw_bytes,
+                record_bytes_max: batch.record_bytes_max,
+                header_bytes: header.len(),
+                body_bytes: body.len(),
+                queued: self.now.since(batch.created),
+            };
+            records += u64::from(batch.record_count);
+            self.meters.on_batch(self.now, &sent);
+        }
+        self.meters.on_produce(self.now, records);
     }
 
     fn encode_produce_request(

@@ -54,6 +54,7 @@ impl Sender {
         let connection = Connection::new(conn, slot, self.now, give_up_at, frame_bytes_max);
         self.connections.insert(conn, connection);
         self.stats.connects += 1;
+        self.meters.on_connect(self.now);
         self.outputs.push_back(Output::Connect { conn, host, port });
     }
 
@@ -114,6 +115,7 @@ impl Sender {
             .connections
             .get_mut(&conn)
             .expect("emitted on a live connection");
+        let broker = connection.broker;
         let begins_at = connection.progress.emitted();
         for bytes in chunks {
             connection.progress.on_emitted(bytes.len());
@@ -137,6 +139,7 @@ impl Sender {
         }
         self.stats.requests += 1;
         self.stats.request_bytes += ends_at - begins_at;
+        self.meters.on_request(sent_at, broker, ends_at - begins_at);
     }
 
     fn on_sent(&mut self, conn: ConnId, bytes: usize) {
@@ -158,6 +161,10 @@ impl Sender {
     }
 
     fn on_received(&mut self, conn: ConnId, mut bytes: &[u8]) {
+        if let Some(connection) = self.connections.get(&conn) {
+            let broker = connection.broker;
+            self.meters.on_received(self.now, broker, bytes.len());
+        }
         // A frame may end its connection: then the rest of the bytes is nobody's.
         while let Some(connection) = self.connections.get_mut(&conn) {
             connection.used_at = self.now;
@@ -187,14 +194,14 @@ impl Sender {
         match &oldest.kind {
             RequestKind::ApiVersions => match api_versions::decode_response(version, frame) {
                 Ok(answer) => {
-                    connection.in_flight.pop_answered(correlation_id);
+                    self.pop_answered(conn, correlation_id);
                     self.on_versions(conn, version, &answer);
                 }
                 Err(error) => self.on_nonsense(conn, &error),
             },
             RequestKind::Metadata(_) => match wire::metadata::decode_response(version, frame) {
                 Ok(answer) => {
-                    if let Some(request) = connection.in_flight.pop_answered(correlation_id)
+                    if let Some(request) = self.pop_answered(conn, correlation_id)
                         && let RequestKind::Metadata(asked) = request.kind
                     {
                         self.on_metadata(conn, asked, &answer);
@@ -204,7 +211,7 @@ impl Sender {
             },
             RequestKind::Produce(_) => match wire::produce::decode_response(version, frame) {
                 Ok(answer) => {
-                    if let Some(request) = connection.in_flight.pop_answered(correlation_id)
+                    if let Some(request) = self.pop_answered(conn, correlation_id)
                         && let RequestKind::Produce(carried) = request.kind
                     {
                         self.on_produced(conn, &carried, answer);
@@ -213,6 +220,19 @@ impl Sender {
                 Err(error) => self.on_nonsense(conn, &error),
             },
         }
+    }
+
+    /// The oldest request of a connection is answered.
+    fn pop_answered(&mut self, conn: ConnId, correlation_id: i32) -> Option<Request> {
+        let connection = self.connections.get_mut(&conn)?;
+        let request = connection.in_flight.pop_answered(correlation_id)?;
+        let latency = match request.kind {
+            RequestKind::Produce(_) => Some(self.now.since(request.sent_at)),
+            RequestKind::ApiVersions | RequestKind::Metadata(_) => None,
+        };
+        self.meters
+            .on_response(self.now, connection.broker, latency);
+        Some(request)
     }
 
     /// Some brokers answer acks=0: such answers are read and ignored. Any other is nonsense.
@@ -281,6 +301,7 @@ impl Sender {
         let Some(connection) = self.connections.remove(&conn) else {
             return;
         };
+        self.meters.on_disconnect(self.now);
         if ending == Ending::Dropped {
             self.outputs.push_back(Output::Disconnect(conn));
         }
@@ -380,6 +401,7 @@ impl Sender {
     pub(super) fn end_idle(&mut self, conn: ConnId) {
         let connection = self.connections.remove(&conn).expect("it was looked at");
         assert_eq!(connection.requests(), 0, "nothing is under way there");
+        self.meters.on_disconnect(self.now);
         self.brokers[connection.broker.index()].conn = None;
         self.outputs.push_back(Output::Disconnect(conn));
     }

@@ -23,6 +23,7 @@ use crate::connection::Connection;
 use crate::error::{ConfigError, DeliveryCause, DeliveryError};
 use crate::metadata::Metadata;
 use crate::metadata::refresh::Refresh;
+use crate::metrics::Meters;
 use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
 use crate::stats::Stats;
 use crate::time::Instant;
@@ -47,6 +48,9 @@ pub(crate) struct Sender {
     pub(crate) accumulator: Accumulator,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) stats: Stats,
+    pub(crate) meters: Meters,
+    /// When a broker last told about the cluster.
+    informed_at: Instant,
     rules: Rules,
     /// The versions of the release that `api_version` names: no broker is asked then.
     pinned: Option<Versions>,
@@ -116,6 +120,8 @@ impl Sender {
             accumulator: Accumulator::new(&config),
             outputs: VecDeque::new(),
             stats: Stats::default(),
+            meters: Meters::new(config.metrics_sample_window, config.metrics_num_samples),
+            informed_at: now,
             rules: Rules {
                 max_in_flight: config.max_in_flight_requests_per_connection,
                 is_unanswered: config.acks == Acks::None,
@@ -279,6 +285,10 @@ impl Sender {
             Place::Drained { .. } | Place::InFlight(_) => {}
         }
         let batch = self.accumulator.finish(slot);
+        if !matches!(outcome, Outcome::Acked { .. }) {
+            let topic = self.metadata.partition(partition).topic;
+            self.meters.on_failure(self.now, topic, batch.record_count);
+        }
         self.stats
             .on_completed(&outcome, u64::from(batch.record_count));
         self.outputs.push_back(Output::Delivered(Delivery {
@@ -337,6 +347,7 @@ impl Sender {
     /// Drops all connections, silently. All batches are completed: nothing comes back from them.
     pub(crate) fn disconnect_all(&mut self) {
         for (conn, connection) in core::mem::take(&mut self.connections) {
+            self.meters.on_disconnect(self.now);
             self.brokers[connection.broker.index()].conn = None;
             for carried in connection.into_carried() {
                 self.lanes[carried.partition.index()].on_returned();

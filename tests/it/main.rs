@@ -2,6 +2,7 @@
 
 mod determinism;
 mod explore;
+mod metrics;
 mod properties;
 mod seeds;
 mod snapshots;

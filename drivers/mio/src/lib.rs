@@ -20,5 +20,6 @@ pub use closing::{CloseReport, Undelivered};
 pub use delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
 pub use producer::{BuildError, FlushTimeout, Producer};
 pub use titorelli::{
-    Acks, Codec, Config, ConfigError, ErrorCode, Header, PartitionInfo, Record, SendError, Stats,
+    Acks, ApiVersion, Codec, Config, ConfigError, ErrorCode, Header, Metrics, PartitionInfo,
+    Partitioner, Record, SecurityProtocol, SendError, Stats,
 };

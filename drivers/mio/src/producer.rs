@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use titorelli::{
-    Config, ConfigError, PartitionInfo, ProducerCore, Record, SendError, Stats, Ticket,
+    Config, ConfigError, Metrics, PartitionInfo, ProducerCore, Record, SendError, Stats, Ticket,
     UnknownCause, WaiterId,
 };
 
@@ -218,6 +218,12 @@ impl Producer {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.owner.shared.lock().core.stats()
+    }
+
+    /// The metrics of this moment under the names of the Java producer, also as Prometheus' text.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.owner.shared.lock().core.metrics()
     }
 
     /// What is under way, a line per connection and busy partition.
