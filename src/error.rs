@@ -211,6 +211,8 @@ pub enum DeliveryCause {
     Disconnected(CloseCause),
     /// The broker's bytes made no sense, so its connection was closed.
     Protocol(Arc<str>),
+    /// The broker cannot take it: what it cannot take.
+    Unsupported(Arc<str>),
     /// `close` ran out of time.
     ProducerClosed,
 }
@@ -227,6 +229,7 @@ impl fmt::Display for DeliveryCause {
             }
             Self::Disconnected(cause) => write!(f, "disconnected: {cause}"),
             Self::Protocol(what) => write!(f, "unreadable answer: {what}"),
+            Self::Unsupported(what) => write!(f, "the broker does not take {what}"),
             Self::ProducerClosed => f.write_str("the producer was closed before it was sent"),
         }
     }
@@ -254,6 +257,7 @@ impl DeliveryError {
             | DeliveryCause::SetupTimeout
             | DeliveryCause::Disconnected(_)
             | DeliveryCause::Protocol(_)
+            | DeliveryCause::Unsupported(_)
             | DeliveryCause::ProducerClosed => None,
         }
     }

@@ -146,6 +146,11 @@ impl Story {
         })
     }
 
+    /// Sends any record.
+    pub fn give(&mut self, record: OwnedRecord) -> RecordId {
+        self.world.send(record)
+    }
+
     /// Waits, then sends.
     #[track_caller]
     pub fn send_after(&mut self, pause: Duration, place: &str, value: &str) -> RecordId {

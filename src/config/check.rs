@@ -2,11 +2,13 @@
 
 use super::{ApiVersion, Config, Partitioner, SecurityProtocol, servers};
 use crate::error::ConfigError;
-use crate::wire::{Release, compression};
+use crate::wire::{Codec, Release, compression};
 use core::time::Duration;
 
 /// The protocol's lengths are signed 32-bit numbers.
 const WIRE_BYTES_MAX: usize = 0x7fff_ffff;
+/// The first release that takes LZ4; the protocol does not tell.
+const LZ4_SINCE: Release = Release::new(0, 8, 2);
 /// Answers about a few brokers and topics must fit.
 const RECEIVE_BYTES_MIN: usize = 1_024;
 
@@ -192,6 +194,10 @@ impl Config {
             );
             return Err(ConfigError::new("api_version", reason));
         };
+        if self.compression == Codec::Lz4 && release < LZ4_SINCE {
+            let reason = format!("Kafka {release} does not know lz4; {LZ4_SINCE} has it");
+            return Err(ConfigError::new("compression", reason));
+        }
         if versions.produce < self.compression.produce_version_min() {
             let reason = format!(
                 "Kafka {release} does not know {}; {} has it",
@@ -325,6 +331,11 @@ mod tests {
             &[("api_version", "2.0"), ("compression_type", "zstd")],
             "compression",
         );
+        refused(
+            &[("api_version", "0.8.1"), ("compression_type", "lz4")],
+            "compression",
+        );
+        refused(&[("api_version", "0.7")], "api_version");
         let keys = [
             ("partitioner", "round_robin"),
             ("partitioner_ignore_keys", "true"),

@@ -129,9 +129,10 @@ impl Connection {
     }
 
     /// Adds a draft with the next number.
-    pub(crate) fn push_draft(&mut self, carried: Vec<Carried>, unsealed: usize) {
+    pub(crate) fn push_draft(&mut self, version: i16, carried: Vec<Carried>, unsealed: usize) {
         self.drafts.push_back(Draft {
             number: self.next_draft,
+            version,
             carried,
             unsealed,
         });

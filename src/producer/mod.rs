@@ -114,7 +114,7 @@ impl ProducerCore {
     #[inline]
     pub fn send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
         let now = self.tick(now);
-        self.offer(|| now, record, Patience::Wait)
+        self.offer(|| now, None, record, Patience::Wait)
     }
 
     /// [`send`](Self::send) that waits until an instant of the caller's instead of `max_block`: for
@@ -130,12 +130,12 @@ impl ProducerCore {
         give_up_at: Instant,
     ) -> Result<Ticket, SendError> {
         let now = self.tick(now);
-        self.offer(|| now, record, Patience::Until(give_up_at))
+        self.offer(|| now, None, record, Patience::Until(give_up_at))
     }
 
     /// [`send`](Self::send) with a clock in place of the time: it is read only when time matters,
-    /// that is once per batch and not once per record. A record without a timestamp gets the
-    /// latest time that the core has seen.
+    /// that is once per batch and not once per record. `unix_time_ms` is the timestamp of a record
+    /// that brings none.
     ///
     /// # Errors
     ///
@@ -144,9 +144,10 @@ impl ProducerCore {
     pub fn send_with_clock(
         &mut self,
         clock: impl Fn() -> Instant,
+        unix_time_ms: i64,
         record: &Record<'_>,
     ) -> Result<Ticket, SendError> {
-        self.offer(clock, record, Patience::Wait)
+        self.offer(clock, Some(unix_time_ms), record, Patience::Wait)
     }
 
     /// Like [`send`](Self::send), but never waits: an unknown topic is asked for, and the call
@@ -158,7 +159,7 @@ impl ProducerCore {
     #[inline]
     pub fn try_send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
         let now = self.tick(now);
-        self.offer(|| now, record, Patience::None)
+        self.offer(|| now, None, record, Patience::None)
     }
 
     /// Accepts the record of a waiter whose turn came. It may have to wait once more, for the next
@@ -182,7 +183,7 @@ impl ProducerCore {
                 let memory = self.sender.accumulator.memory_mut();
                 let known = self.waiters.remove(waiter, memory).expect("found");
                 let now = self.tick(now);
-                let result = self.offer(|| now, record, Patience::Turn(waiter, known));
+                let result = self.offer(|| now, None, record, Patience::Turn(waiter, known));
                 self.settle();
                 result
             }

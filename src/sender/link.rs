@@ -5,17 +5,13 @@ use crate::accumulator::batch::Place;
 use crate::boundary::{ConnId, Input, Output};
 use crate::connection::Connection;
 use crate::connection::in_flight::{Request, RequestKind};
-use crate::connection::phase::{self, Phase, PhaseEvent, Step};
+use crate::connection::phase::{self, PhaseEvent, Step};
 use crate::error::DeliveryCause;
 use crate::seal::SealedJob;
 use crate::slot::BrokerSlot;
 use crate::trace::TraceEvent;
-use crate::wire::{self, ApiKey, ErrorCode, RequestHead, Versions, api_versions};
+use crate::wire::{self, api_versions};
 use core::fmt;
-
-/// The name and version that brokers see (KIP-511).
-const SOFTWARE_NAME: &str = "titorelli";
-const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How a connection ended: it decides which bytes may have left (invariant S2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,40 +61,6 @@ impl Sender {
             .get(&conn)
             .map(|connection| connection.phase.kind());
         phase.map_or(Step::Ignore, |phase| phase::step(phase, event))
-    }
-
-    fn on_connected(&mut self, conn: ConnId) {
-        if self.step(conn, PhaseEvent::Connected) != Step::AskVersions {
-            return;
-        }
-        let connection = self.connections.get_mut(&conn).expect("it has a step");
-        if let Phase::Connecting { give_up_at } = connection.phase {
-            connection.phase = Phase::Negotiating { give_up_at };
-        }
-        match self.pinned {
-            Some(versions) => self.on_ready(conn, versions, 0),
-            None => self.ask_versions(conn, ApiKey::ApiVersions.supported().max),
-        }
-    }
-
-    fn ask_versions(&mut self, conn: ConnId, version: i16) {
-        let connection = self
-            .connections
-            .get_mut(&conn)
-            .expect("asked for a live connection");
-        let correlation_id = connection.take_correlation_id();
-        let head = RequestHead {
-            correlation_id,
-            client_id: Some(self.config.client_id()),
-        };
-        let frame = api_versions::encode_request(version, &head, SOFTWARE_NAME, SOFTWARE_VERSION);
-        self.emit(
-            conn,
-            correlation_id,
-            version,
-            RequestKind::ApiVersions,
-            vec![frame],
-        );
     }
 
     /// Queues a request for writing and remembers how to read its answer.
@@ -251,50 +213,6 @@ impl Sender {
         self.lose(conn, &cause, Ending::Dropped);
     }
 
-    fn on_versions(&mut self, conn: ConnId, asked: i16, answer: &api_versions::Response) {
-        let is_refused = answer.error == ErrorCode::UNSUPPORTED_VERSION && asked > 0;
-        if is_refused && self.step(conn, PhaseEvent::VersionsRefused) == Step::AskVersionsAgain {
-            // The broker may say which versions it knows; else the oldest is understood by all.
-            let own = answer
-                .ranges
-                .iter()
-                .find(|range| range.api_key == ApiKey::ApiVersions.code());
-            let version = own.map_or(0, |range| range.max.clamp(0, asked - 1));
-            return self.ask_versions(conn, version);
-        }
-        if answer.error != ErrorCode::NONE {
-            return self.on_nonsense(conn, &format_args!("ApiVersions refused: {}", answer.error));
-        }
-        match Versions::choose(&answer.ranges) {
-            Ok(versions) => self.on_ready(conn, versions, answer.throttle_time_ms),
-            Err(unsupported) => self.on_nonsense(conn, &unsupported),
-        }
-    }
-
-    fn on_ready(&mut self, conn: ConnId, versions: Versions, throttle_time_ms: i32) {
-        let connection = self
-            .connections
-            .get_mut(&conn)
-            .expect("answered on a live connection");
-        let step = phase::step(connection.phase.kind(), PhaseEvent::VersionsAgreed);
-        if step != Step::Serve {
-            return;
-        }
-        connection.phase = Phase::Ready(versions);
-        let slot = connection.broker;
-        let broker = &mut self.brokers[slot.index()];
-        (broker.failures, broker.slow) = (0, 0);
-        broker.last_failure = None;
-        let node = broker.node;
-        self.trace(|_| TraceEvent::Ready {
-            conn,
-            node,
-            produce_version: versions.produce,
-            metadata_version: versions.metadata,
-        });
-        self.throttle(slot, throttle_time_ms);
-    }
-
     /// A connection is gone. Its requests become retries or failures, and its broker is left in
     /// peace for a while.
     pub(super) fn lose(&mut self, conn: ConnId, cause: &DeliveryCause, ending: Ending) {
@@ -307,6 +225,7 @@ impl Sender {
         }
         let slot = connection.broker;
         let was_ready = connection.versions().is_some();
+        let hint = self.hint(connection.phase, cause);
         let broker = &mut self.brokers[slot.index()];
         broker.conn = None;
         broker.failures = if was_ready {
@@ -318,7 +237,7 @@ impl Sender {
             broker.slow = broker.slow.saturating_add(1);
         }
         broker.retry_at = self.now + self.reconnect.pause(broker.failures.max(1), &mut self.rng);
-        broker.last_failure = Some(cause.to_string().into());
+        broker.last_failure = Some(format!("{cause}{hint}").into());
         let (node, retry_at) = (broker.node, broker.retry_at);
         let cause_told = cause.clone();
         self.trace(|_| TraceEvent::ConnectionLost {
@@ -363,12 +282,12 @@ impl Sender {
     fn on_sealed(&mut self, job: SealedJob) {
         let SealedJob {
             batch: id,
-            header,
+            front,
             body,
             spare,
         } = job;
         let place = if let Some(slot) = self.accumulator.find(id) {
-            self.accumulator.put_sealed(slot, header, body, spare);
+            self.accumulator.put_sealed(slot, front, body, spare);
             let batch = self.accumulator.batch(slot);
             let (partition, place) = (batch.partition, batch.place);
             self.mark_ready(partition);

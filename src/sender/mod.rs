@@ -11,6 +11,7 @@ mod describe;
 mod drain;
 pub(crate) mod lane;
 mod link;
+mod negotiate;
 mod times;
 pub(crate) mod verdict;
 
@@ -169,15 +170,20 @@ impl Sender {
     #[cold]
     #[inline(never)]
     pub(crate) fn on_appended(&mut self, partition: PartitionSlot) {
+        self.queue_closed();
+        if self.config.linger.is_zero() && self.accumulator.has_open(partition) {
+            self.make_open_due(partition);
+        }
+    }
+
+    /// Queues the batches that closed themselves.
+    fn queue_closed(&mut self) {
         // Popped in reverse order of closing; the ordinal puts them right.
         while let Some((partition, batch)) = self.accumulator.pop_just_closed() {
             // It was the closed batch that was due; one opened since lingers for itself.
             self.lanes[partition.index()].is_open_due = false;
             self.enqueue(partition, batch);
             self.is_crowded |= self.has_crowd(partition);
-        }
-        if self.config.linger.is_zero() && self.accumulator.has_open(partition) {
-            self.make_open_due(partition);
         }
     }
 

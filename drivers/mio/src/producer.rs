@@ -122,9 +122,10 @@ impl Producer {
     /// The record was not accepted; the error says why.
     pub fn try_send(&self, record: &Record<'_>) -> Result<DeliveryFuture, SendError> {
         let shared = &self.owner.shared;
-        let (now, record) = (shared.clock.now(), clock::stamped(record));
+        let (now, unix_time_ms) = (shared.clock.now(), clock::coarse_unix_time_ms());
         let mut state = shared.lock();
-        let ticket = state.core().and_then(|core| core.try_send(now, &record));
+        state.core.set_wall_clock(now, unix_time_ms);
+        let ticket = state.core().and_then(|core| core.try_send(now, record));
         let result = ticket.map(|ticket| state.receipt(ticket));
         shared.unlock(state);
         result
@@ -240,18 +241,20 @@ impl Producer {
         accept: impl FnOnce(&mut State, Ticket) -> T,
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
-        let record = clock::stamped(record);
+        let unix_time_ms = clock::coarse_unix_time_ms();
         let mut state = shared.lock();
         let sent = state
             .core()
-            .and_then(|core| core.send_with_clock(|| shared.clock.now(), &record));
+            .and_then(|core| core.send_with_clock(|| shared.clock.now(), unix_time_ms, record));
         match sent {
             Ok(ticket) => {
                 let accepted = accept(&mut state, ticket);
                 shared.unlock_accepted(state);
                 Ok(accepted)
             }
-            Err(SendError::WouldBlock(waiter)) => self.send_in_turn(state, waiter, &record, accept),
+            Err(SendError::WouldBlock(waiter)) => {
+                self.send_in_turn(state, waiter, record, unix_time_ms, accept)
+            }
             Err(error) => {
                 shared.unlock(state);
                 Err(error)
@@ -259,7 +262,7 @@ impl Producer {
         }
     }
 
-    /// The record has to wait, perhaps more than once.
+    /// The record has to wait, perhaps more than once. Its time is that of the call.
     #[cold]
     #[inline(never)]
     fn send_in_turn<'a, T>(
@@ -267,6 +270,7 @@ impl Producer {
         mut state: MutexGuard<'a, State>,
         mut waiter: WaiterId,
         record: &Record<'_>,
+        unix_time_ms: i64,
         accept: impl FnOnce(&mut State, Ticket) -> T,
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
@@ -275,12 +279,14 @@ impl Producer {
                 // Waiting here would wait for ourselves.
                 let now = shared.clock.now();
                 state.core.cancel(now, waiter);
+                state.core.set_wall_clock(now, unix_time_ms);
                 let ticket = state.core()?.try_send(now, record)?;
                 return Ok(accept(&mut state, ticket));
             }
             let parked = self.await_turn(state, waiter);
             state = parked?;
             let now = shared.clock.now();
+            state.core.set_wall_clock(now, unix_time_ms);
             match state
                 .core()
                 .and_then(|core| core.resume(now, waiter, record))

@@ -4,6 +4,7 @@ mod batching;
 mod connecting;
 mod ending;
 mod losing;
+mod old_brokers;
 mod timing;
 mod waiting;
 
