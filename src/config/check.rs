@@ -7,6 +7,8 @@ use core::time::Duration;
 
 /// The protocol's lengths are signed 32-bit numbers.
 const WIRE_BYTES_MAX: usize = 0x7fff_ffff;
+/// With less, hardly a record would fit.
+const RECORD_BYTES_MIN: usize = 256;
 /// The first release that takes LZ4; the protocol does not tell.
 const LZ4_SINCE: Release = Release::new(0, 8, 2);
 /// Answers about a few brokers and topics must fit.
@@ -39,7 +41,18 @@ impl Config {
         let send_buffer_bytes = self.send_buffer_bytes.map_or(1, |bytes| bytes as usize);
         for (key, least, value, most) in [
             ("batch_size", 0, self.batch_size, WIRE_BYTES_MAX),
-            ("max_request_size", 1, self.max_request_size, WIRE_BYTES_MAX),
+            (
+                "max_request_size",
+                RECORD_BYTES_MIN,
+                self.max_request_size,
+                WIRE_BYTES_MAX,
+            ),
+            (
+                "buffer_memory",
+                RECORD_BYTES_MIN,
+                self.buffer_memory,
+                usize::MAX,
+            ),
             (
                 "receive_message_max_bytes",
                 RECEIVE_BYTES_MIN,
@@ -73,11 +86,11 @@ impl Config {
             ),
         ] {
             if value < least {
-                let reason = format!("{value} is less than {least}, the least that works");
+                let reason = format!("{value} is less than {least}, the least that it can be");
                 return Err(ConfigError::new(key, reason));
             }
             if value > most {
-                let reason = format!("{value} is more than {most}, the most that works");
+                let reason = format!("{value} is more than {most}, the most that it can be");
                 return Err(ConfigError::new(key, reason));
             }
         }

@@ -1,5 +1,6 @@
 //! All integration tests of the core, in one binary.
 
+mod configurations;
 mod determinism;
 mod explore;
 mod metrics;
