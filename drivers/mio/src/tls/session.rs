@@ -113,7 +113,8 @@ impl Session {
     }
 
     /// Encrypts and writes what the transport takes; returns how much plaintext left whole, and
-    /// whether the transport is spent. After an error [`take_last`](Self::take_last) tells the rest.
+    /// whether the transport is spent. After an error [`take_last`](Self::take_last) tells what
+    /// else left.
     pub(crate) fn write<T: Read + Write>(
         &mut self,
         transport: &mut T,

@@ -1,5 +1,5 @@
-//! A TLS front for the embedded cluster: it takes TLS from producers, and gives the brokers what was
-//! inside. It can be told to misbehave.
+//! A TLS front for the embedded cluster: it takes TLS from producers, and gives the brokers what
+//! was inside. It can be told to misbehave.
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
