@@ -242,6 +242,7 @@ impl fmt::Display for CloseCause {
             Self::Unreachable(words) => write!(f, "not reachable: {words}"),
             Self::ByPeer => f.write_str("closed by the broker"),
             Self::Transport(words) => write!(f, "transport failed: {words}"),
+            Self::Tls(words) => write!(f, "TLS: {words}"),
         }
     }
 }

@@ -1,10 +1,14 @@
 //! The handle that the application holds.
 
+use crate::builder::{BuildError, ProducerBuilder};
 use crate::clock::{self, Clock};
 use crate::closing::CloseReport;
 use crate::delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
+use crate::dial::Dialer;
 use crate::io::{self, Io};
+use crate::options::SocketOptions;
 use crate::shared::{Shared, State};
+use crate::tls::Tls;
 use mio::{Poll, Waker};
 use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
@@ -13,8 +17,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use titorelli::{
-    Config, ConfigError, Metrics, PartitionInfo, ProducerCore, Record, SendError, Stats, Ticket,
-    UnknownCause, WaiterId,
+    Config, Metrics, PartitionInfo, ProducerCore, Record, SendError, Stats, Ticket, UnknownCause,
+    WaiterId,
 };
 
 /// How long dropping the last handle may take to deliver what is left.
@@ -36,39 +40,6 @@ struct Owner {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A producer could not be built.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The configuration cannot work.
-    Config(ConfigError),
-    /// The operating system refused the poller or the thread.
-    System(std::io::Error),
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::System(error) => write!(f, "cannot start the I/O thread: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for BuildError {}
-
-impl From<ConfigError> for BuildError {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
-    }
-}
-
-impl From<std::io::Error> for BuildError {
-    fn from(error: std::io::Error) -> Self {
-        Self::System(error)
-    }
-}
-
 /// A flush did not end in time; what it covers is still under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlushTimeout;
@@ -83,21 +54,37 @@ impl std::error::Error for FlushTimeout {}
 
 impl Producer {
     /// Starts a producer. Does no network I/O of its own: brokers are connected to when there is
-    /// something to ask or to send.
+    /// something to ask or to send. Files that the configuration names are read now.
     ///
     /// # Errors
     ///
     /// The configuration cannot work, or the system refuses a thread or a poller.
     pub fn new(config: Config) -> Result<Self, BuildError> {
+        Self::builder(config).build()
+    }
+
+    /// A producer to be built from a configuration, and from what text cannot say.
+    pub fn builder(config: Config) -> ProducerBuilder {
+        ProducerBuilder::new(config)
+    }
+
+    /// Starts the I/O thread.
+    pub(crate) fn start(config: Config, tls: Option<Tls>) -> Result<Self, BuildError> {
         let clock = Clock::start();
-        let core = ProducerCore::new(config, entropy(), clock.now())?;
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), io::WAKER)?;
+        let dialer = Dialer {
+            registry: poll.registry().try_clone()?,
+            options: SocketOptions::of(&config),
+            tls,
+            patience: config.socket_connection_setup_timeout,
+        };
+        // A thread's name ends where a C string does.
+        let name = format!("{}-network-thread", config.client_id).replace('\0', "");
+        let core = ProducerCore::new(config, entropy(), clock.now())?;
         let shared = Arc::new(Shared::new(core, clock, waker));
-        let io = Io::new(Arc::clone(&shared), poll);
-        let thread = thread::Builder::new()
-            .name("titorelli-io".to_owned())
-            .spawn(move || io.run())?;
+        let io = Io::new(Arc::clone(&shared), poll, dialer);
+        let thread = thread::Builder::new().name(name).spawn(move || io.run())?;
         let thread = Mutex::new(Some(thread));
         Ok(Self {
             owner: Arc::new(Owner { shared, thread }),
