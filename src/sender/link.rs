@@ -237,7 +237,7 @@ impl Sender {
             broker.slow = broker.slow.saturating_add(1);
         }
         broker.retry_at = self.now + self.reconnect.pause(broker.failures.max(1), &mut self.rng);
-        broker.last_failure = Some(format!("{cause}{hint}").into());
+        broker.last_failure = Some((cause.clone(), hint));
         let (node, retry_at) = (broker.node, broker.retry_at);
         let cause_told = cause.clone();
         self.trace(|_| TraceEvent::ConnectionLost {

@@ -320,11 +320,14 @@ impl Sender {
         let batch = self.accumulator.batch(slot);
         let is_unresolved = batch.history.is_unresolved;
         let partition = self.metadata.partition(batch.partition);
-        let last_failure = batch
-            .history
-            .last_failure
-            .clone()
-            .filter(|last| *last != cause);
+        // What was never sent may have had a leader that cannot be reached.
+        let of_leader = || {
+            let leader = self.leader_of(batch.partition)?;
+            let (cause, _) = self.brokers[leader.index()].last_failure.as_ref()?;
+            Some(cause.clone())
+        };
+        let of_batch = batch.history.last_failure.clone();
+        let last_failure = of_batch.or_else(of_leader).filter(|last| *last != cause);
         let error = DeliveryError {
             topic: Arc::clone(&self.metadata.topic_of(batch.partition).name),
             partition: partition.index,
@@ -417,8 +420,8 @@ impl Sender {
             .brokers
             .iter()
             .filter_map(|broker| {
-                let failure = broker.last_failure.as_ref()?;
-                Some(format!("{}: {failure}", broker.address()))
+                let (cause, hint) = broker.last_failure.as_ref()?;
+                Some(format!("{}: {cause}{hint}", broker.address()))
             })
             .collect();
         (!failures.is_empty()).then(|| failures.join("; ").into())

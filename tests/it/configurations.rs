@@ -99,7 +99,7 @@ fn world(config: Config, cluster: ClusterConfig) -> World {
 fn record(number: usize) -> OwnedRecord {
     OwnedRecord {
         topic: "t".to_owned(),
-        key: (number % 2 == 0).then(|| vec![b'k']),
+        key: number.is_multiple_of(2).then(|| vec![b'k']),
         value: Some(number.to_string().into_bytes()),
         ..OwnedRecord::default()
     }
@@ -117,7 +117,10 @@ fn await_end(world: &mut World, id: RecordId) -> RecordState {
             RecordState::Waiting(_) | RecordState::Accepted(_) => {
                 assert!(world.step(Instant::FAR), "Wakeup: nothing is planned");
             }
-            end => return end.clone(),
+            end @ (RecordState::Rejected(_)
+            | RecordState::Acked { .. }
+            | RecordState::NotPersisted(_)
+            | RecordState::MaybePersisted(_)) => return end.clone(),
         }
     }
     panic!("{:?} after {STEPS_MAX} steps", world.journal().state(id));
@@ -130,7 +133,10 @@ fn deliver(world: &mut World, number: usize) {
         match await_end(world, id) {
             RecordState::Acked { .. } => return,
             RecordState::Rejected(_) => world.run_for(Duration::from_millis(1)),
-            other => panic!("record {number}: {other:?}"),
+            RecordState::Waiting(_) | RecordState::Accepted(_) => unreachable!("it has an end"),
+            RecordState::NotPersisted(error) | RecordState::MaybePersisted(error) => {
+                panic!("record {number}: {error}")
+            }
         }
     }
     panic!("record {number} is refused again and again");

@@ -463,7 +463,8 @@ fn extreme_config() -> impl Strategy<Value = Config> {
         ) = sizes;
         // Only so much is ever taken; a test machine has less than usize::MAX.
         config.batch_size = config.batch_size.min(0x7fff_ffff);
-        config.max_request_size = config.max_request_size.clamp(1, 0x7fff_ffff);
+        config.max_request_size = config.max_request_size.clamp(256, 0x7fff_ffff);
+        config.buffer_memory = config.buffer_memory.max(256);
         config.linger = times.0;
         config.max_block = times.1;
         config.retry_backoff = times.2;

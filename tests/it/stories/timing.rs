@@ -208,10 +208,14 @@ fn a_record_ends_exactly_at_delivery_timeout() {
     let lost = story.send("orders/0", "lost");
     story.run_until_idle();
     let state = story.state(lost);
+    let RecordState::NotPersisted(error) = state else {
+        panic!("{state:?}");
+    };
+    assert_eq!(error.cause, DeliveryCause::DeliveryTimeout);
+    // It was never sent: the error says what is the matter with its leader.
     assert!(
-        matches!(state, RecordState::NotPersisted(error)
-            if error.cause == DeliveryCause::DeliveryTimeout),
-        "{state:?}"
+        matches!(error.last_failure, Some(DeliveryCause::Disconnected(_))),
+        "{error}"
     );
     assert_eq!(story.micros_of("timer DeliveryTimeout"), [1_116_111]);
 }
