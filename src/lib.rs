@@ -43,6 +43,7 @@ pub mod config;
 mod connection;
 mod error;
 mod metadata;
+pub mod partitioner;
 mod producer;
 mod random;
 mod record;
@@ -57,13 +58,13 @@ mod time;
 mod trace;
 pub mod wire;
 
-pub use accumulator::partitioner::murmur2;
 pub use boundary::{
     BatchId, CloseCause, ConnId, Deadline, Delivery, FlushId, Input, Outcome, Output,
     PartitionInfo, Reason, SealJob, SealedJob, Ticket, WaiterId,
 };
 pub use config::{Acks, ApiVersion, Config, Partitioner, SecurityProtocol};
 pub use error::{ConfigError, DeliveryCause, DeliveryError, SendError, UnknownCause};
+pub use partitioner::murmur2;
 pub use producer::ProducerCore;
 pub use record::{Header, Record};
 pub use report::Report;

@@ -40,6 +40,7 @@ impl Sender {
             if carried.is_empty() {
                 return;
             }
+            self.brokers[slot.index()].ready_since = self.now;
             self.draft(conn, carried);
         }
     }
