@@ -2,10 +2,12 @@
 
 mod determinism;
 mod explore;
+mod partitioners;
 mod properties;
 mod seeds;
 mod snapshots;
 mod stories;
 mod swarm;
 mod tidy;
+mod vectors;
 mod wire;
