@@ -211,6 +211,8 @@ pub enum DeliveryCause {
     Disconnected(CloseCause),
     /// The broker's bytes made no sense, so its connection was closed.
     Protocol(Arc<str>),
+    /// The broker cannot take it: what it cannot take.
+    Unsupported(Arc<str>),
     /// `close` ran out of time.
     ProducerClosed,
 }
@@ -227,6 +229,7 @@ impl fmt::Display for DeliveryCause {
             }
             Self::Disconnected(cause) => write!(f, "disconnected: {cause}"),
             Self::Protocol(what) => write!(f, "unreadable answer: {what}"),
+            Self::Unsupported(what) => write!(f, "the broker does not take {what}"),
             Self::ProducerClosed => f.write_str("the producer was closed before it was sent"),
         }
     }
@@ -239,6 +242,7 @@ impl fmt::Display for CloseCause {
             Self::Unreachable(words) => write!(f, "not reachable: {words}"),
             Self::ByPeer => f.write_str("closed by the broker"),
             Self::Transport(words) => write!(f, "transport failed: {words}"),
+            Self::Tls(words) => write!(f, "TLS: {words}"),
         }
     }
 }
@@ -254,6 +258,7 @@ impl DeliveryError {
             | DeliveryCause::SetupTimeout
             | DeliveryCause::Disconnected(_)
             | DeliveryCause::Protocol(_)
+            | DeliveryCause::Unsupported(_)
             | DeliveryCause::ProducerClosed => None,
         }
     }

@@ -43,6 +43,7 @@ pub mod config;
 mod connection;
 mod error;
 mod metadata;
+pub mod metrics;
 pub mod partitioner;
 mod producer;
 mod random;
@@ -64,6 +65,7 @@ pub use boundary::{
 };
 pub use config::{Acks, ApiVersion, Config, Partitioner, SecurityProtocol};
 pub use error::{ConfigError, DeliveryCause, DeliveryError, SendError, UnknownCause};
+pub use metrics::Metrics;
 pub use partitioner::murmur2;
 pub use producer::ProducerCore;
 pub use record::{Header, Record};

@@ -1,10 +1,14 @@
 //! The handle that the application holds.
 
+use crate::builder::{BuildError, ProducerBuilder};
 use crate::clock::{self, Clock};
 use crate::closing::CloseReport;
 use crate::delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
+use crate::dial::Dialer;
 use crate::io::{self, Io};
+use crate::options::SocketOptions;
 use crate::shared::{Shared, State};
+use crate::tls::Tls;
 use mio::{Poll, Waker};
 use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
@@ -13,8 +17,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use titorelli::{
-    Config, ConfigError, PartitionInfo, ProducerCore, Record, SendError, Stats, Ticket,
-    UnknownCause, WaiterId,
+    Config, Metrics, PartitionInfo, ProducerCore, Record, SendError, Stats, Ticket, UnknownCause,
+    WaiterId,
 };
 
 /// How long dropping the last handle may take to deliver what is left.
@@ -36,39 +40,6 @@ struct Owner {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A producer could not be built.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The configuration cannot work.
-    Config(ConfigError),
-    /// The operating system refused the poller or the thread.
-    System(std::io::Error),
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(error) => error.fmt(f),
-            Self::System(error) => write!(f, "cannot start the I/O thread: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for BuildError {}
-
-impl From<ConfigError> for BuildError {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
-    }
-}
-
-impl From<std::io::Error> for BuildError {
-    fn from(error: std::io::Error) -> Self {
-        Self::System(error)
-    }
-}
-
 /// A flush did not end in time; what it covers is still under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlushTimeout;
@@ -83,21 +54,37 @@ impl std::error::Error for FlushTimeout {}
 
 impl Producer {
     /// Starts a producer. Does no network I/O of its own: brokers are connected to when there is
-    /// something to ask or to send.
+    /// something to ask or to send. Files that the configuration names are read now.
     ///
     /// # Errors
     ///
     /// The configuration cannot work, or the system refuses a thread or a poller.
     pub fn new(config: Config) -> Result<Self, BuildError> {
+        Self::builder(config).build()
+    }
+
+    /// A producer to be built from a configuration, and from what text cannot say.
+    pub fn builder(config: Config) -> ProducerBuilder {
+        ProducerBuilder::new(config)
+    }
+
+    /// Starts the I/O thread.
+    pub(crate) fn start(config: Config, tls: Option<Tls>) -> Result<Self, BuildError> {
         let clock = Clock::start();
-        let core = ProducerCore::new(config, entropy(), clock.now())?;
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), io::WAKER)?;
+        let dialer = Dialer {
+            registry: poll.registry().try_clone()?,
+            options: SocketOptions::of(&config),
+            tls,
+            patience: config.socket_connection_setup_timeout,
+        };
+        // A thread's name ends where a C string does.
+        let name = format!("{}-network-thread", config.client_id).replace('\0', "");
+        let core = ProducerCore::new(config, entropy(), clock.now())?;
         let shared = Arc::new(Shared::new(core, clock, waker));
-        let io = Io::new(Arc::clone(&shared), poll);
-        let thread = thread::Builder::new()
-            .name("titorelli-io".to_owned())
-            .spawn(move || io.run())?;
+        let io = Io::new(Arc::clone(&shared), poll, dialer);
+        let thread = thread::Builder::new().name(name).spawn(move || io.run())?;
         let thread = Mutex::new(Some(thread));
         Ok(Self {
             owner: Arc::new(Owner { shared, thread }),
@@ -122,9 +109,10 @@ impl Producer {
     /// The record was not accepted; the error says why.
     pub fn try_send(&self, record: &Record<'_>) -> Result<DeliveryFuture, SendError> {
         let shared = &self.owner.shared;
-        let (now, record) = (shared.clock.now(), clock::stamped(record));
+        let (now, unix_time_ms) = (shared.clock.now(), clock::coarse_unix_time_ms());
         let mut state = shared.lock();
-        let ticket = state.core().and_then(|core| core.try_send(now, &record));
+        state.core.set_wall_clock(now, unix_time_ms);
+        let ticket = state.core().and_then(|core| core.try_send(now, record));
         let result = ticket.map(|ticket| state.receipt(ticket));
         shared.unlock(state);
         result
@@ -220,6 +208,12 @@ impl Producer {
         self.owner.shared.lock().core.stats()
     }
 
+    /// The metrics of this moment under the names of the Java producer, also as Prometheus' text.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.owner.shared.lock().core.metrics()
+    }
+
     /// What is under way, a line per connection and busy partition.
     #[must_use]
     pub fn report(&self) -> String {
@@ -234,18 +228,20 @@ impl Producer {
         accept: impl FnOnce(&mut State, Ticket) -> T,
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
-        let record = clock::stamped(record);
+        let unix_time_ms = clock::coarse_unix_time_ms();
         let mut state = shared.lock();
         let sent = state
             .core()
-            .and_then(|core| core.send_with_clock(|| shared.clock.now(), &record));
+            .and_then(|core| core.send_with_clock(|| shared.clock.now(), unix_time_ms, record));
         match sent {
             Ok(ticket) => {
                 let accepted = accept(&mut state, ticket);
                 shared.unlock_accepted(state);
                 Ok(accepted)
             }
-            Err(SendError::WouldBlock(waiter)) => self.send_in_turn(state, waiter, &record, accept),
+            Err(SendError::WouldBlock(waiter)) => {
+                self.send_in_turn(state, waiter, record, unix_time_ms, accept)
+            }
             Err(error) => {
                 shared.unlock(state);
                 Err(error)
@@ -253,7 +249,7 @@ impl Producer {
         }
     }
 
-    /// The record has to wait, perhaps more than once.
+    /// The record has to wait, perhaps more than once. Its time is that of the call.
     #[cold]
     #[inline(never)]
     fn send_in_turn<'a, T>(
@@ -261,6 +257,7 @@ impl Producer {
         mut state: MutexGuard<'a, State>,
         mut waiter: WaiterId,
         record: &Record<'_>,
+        unix_time_ms: i64,
         accept: impl FnOnce(&mut State, Ticket) -> T,
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
@@ -269,12 +266,14 @@ impl Producer {
                 // Waiting here would wait for ourselves.
                 let now = shared.clock.now();
                 state.core.cancel(now, waiter);
+                state.core.set_wall_clock(now, unix_time_ms);
                 let ticket = state.core()?.try_send(now, record)?;
                 return Ok(accept(&mut state, ticket));
             }
             let parked = self.await_turn(state, waiter);
             state = parked?;
             let now = shared.clock.now();
+            state.core.set_wall_clock(now, unix_time_ms);
             match state
                 .core()
                 .and_then(|core| core.resume(now, waiter, record))

@@ -122,13 +122,13 @@ fn a_partition_is_kept_until_its_batch_has_left() {
 fn a_record_that_waits_for_memory_does_not_draw_again() {
     let mut stage = Stage::new(Partitioner::Sticky, 3, |config| {
         config.batch_size = 0;
-        config.buffer_memory = 200;
+        config.buffer_memory = 256;
     });
     stage.topic(TOPIC, 3);
     let mut records = Vec::new();
     for number in 0..400 {
         // Some get in at once, and some wait while others that came before are let in.
-        records.push(stage.send(TOPIC, None, 60));
+        records.push(stage.send(TOPIC, None, 90));
         if number % 3 == 0 {
             stage.run_for(ms(1));
         }

@@ -40,12 +40,12 @@ fn turns_go_round_those_with_a_leader() {
 fn a_record_that_waits_takes_one_turn() {
     let mut stage = Stage::new(Partitioner::RoundRobin, 3, |config| {
         config.batch_size = 0;
-        config.buffer_memory = 200;
+        config.buffer_memory = 256;
     });
     stage
         .world
         .control(|cluster| cluster.create_topic(TOPIC, 5));
-    let records: Vec<_> = (0..100).map(|_| stage.send(TOPIC, None, 60)).collect();
+    let records: Vec<_> = (0..100).map(|_| stage.send(TOPIC, None, 90)).collect();
     let waits = |id| matches!(stage.world.journal().state(id), RecordState::Waiting(_));
     assert!(records.iter().all(|id| waits(*id)), "nothing is known yet");
     let partitions = stage.partitions(&records);
@@ -57,14 +57,14 @@ fn a_record_that_waits_takes_one_turn() {
 fn a_record_that_is_refused_takes_no_turn() {
     let mut stage = Stage::new(Partitioner::RoundRobin, 3, |config| {
         config.batch_size = 0;
-        config.buffer_memory = 200;
+        config.buffer_memory = 256;
         config.max_block = ms(0);
     });
     stage.topic(TOPIC, 5);
     let mut accepted = Vec::new();
     let mut refused = 0;
     for number in 0..300 {
-        let id = stage.send(TOPIC, None, 60);
+        let id = stage.send(TOPIC, None, 90);
         if number % 5 == 4 {
             stage.run_for(ms(10));
         }
