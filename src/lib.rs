@@ -36,6 +36,8 @@
 //!
 //! The README has a whole driver on blocking sockets; `DESIGN.md` is the map.
 
+#![forbid(unsafe_code)]
+
 mod accumulator;
 mod backoff;
 mod boundary;

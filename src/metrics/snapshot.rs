@@ -33,7 +33,7 @@ pub struct Metric {
 ///
 /// Names, groups and units are those of the Java producer, so that dashboards made for it fit.
 /// Rates, averages and maxima look back `metrics_num_samples` × `metrics_sample_window`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     /// The producer's name: Java's tag `client-id` of every metric.
     pub client_id: Arc<str>,

@@ -11,24 +11,29 @@ mod closing;
 mod delivery;
 mod dial;
 mod effects;
+mod fork;
 mod io;
 mod options;
 mod outbox;
 mod park;
 mod producer;
 mod resolve;
+pub mod serializer;
 mod shared;
 mod socket;
 mod stream;
 mod tls;
+mod typed;
 
 pub use builder::{BuildError, ProducerBuilder};
 pub use closing::{CloseReport, Undelivered};
 pub use delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
-pub use producer::{FlushTimeout, Producer};
+pub use producer::{FlushError, Producer};
 /// The TLS library, in the version that [`ProducerBuilder::ssl_context`] takes.
 pub use rustls;
+pub use serializer::Serializer;
 pub use titorelli::{
     Acks, ApiVersion, Codec, Config, ConfigError, ErrorCode, Header, Metrics, PartitionInfo,
     Partitioner, Record, SecurityProtocol, SendError, Stats,
 };
+pub use typed::{TypedProducer, TypedRecord};
