@@ -45,7 +45,8 @@ pub struct Topic<'a> {
 pub struct Partition {
     /// The partition.
     pub index: i32,
-    /// What goes before the records: [`record_batch::header`], or what [`message_set::wrap`] gives.
+    /// What goes before the records: [`record_batch::header`], or what
+    /// [`message_set::wrap`](super::message_set::wrap) gives.
     pub front: Front,
     /// The batch's records as they are sent, in the format of the request's version: compressed if
     /// the front says so.
