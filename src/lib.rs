@@ -46,6 +46,7 @@ mod connection;
 mod error;
 mod metadata;
 pub mod metrics;
+pub mod partitioner;
 mod producer;
 mod random;
 mod record;
@@ -60,7 +61,6 @@ mod time;
 mod trace;
 pub mod wire;
 
-pub use accumulator::partitioner::murmur2;
 pub use boundary::{
     BatchId, CloseCause, ConnId, Deadline, Delivery, FlushId, Input, Outcome, Output,
     PartitionInfo, Reason, SealJob, SealedJob, Ticket, WaiterId,
@@ -68,6 +68,7 @@ pub use boundary::{
 pub use config::{Acks, ApiVersion, Config, Partitioner, SecurityProtocol};
 pub use error::{ConfigError, DeliveryCause, DeliveryError, SendError, UnknownCause};
 pub use metrics::Metrics;
+pub use partitioner::murmur2;
 pub use producer::ProducerCore;
 pub use record::{Header, Record};
 pub use report::Report;

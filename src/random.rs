@@ -9,3 +9,8 @@ pub(crate) fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
     let product = u128::from(rng.next_u64()) * bound as u128;
     usize::try_from(product >> 64).expect("less than the bound")
 }
+
+/// A number of 31 bits (Java: `Utils.toPositive` of a random `int`).
+pub(crate) fn positive(rng: &mut ChaCha8Rng) -> u32 {
+    rng.next_u32() & 0x7fff_ffff
+}

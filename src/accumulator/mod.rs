@@ -7,7 +7,6 @@
 pub(crate) mod batch;
 pub(crate) mod links;
 pub(crate) mod memory;
-pub(crate) mod partitioner;
 
 use crate::boundary::{BatchId, Ticket};
 use crate::config::Config;
@@ -298,6 +297,16 @@ impl Accumulator {
         self.open[partition.index()]
             .as_ref()
             .map_or(0, |open| open.body.len())
+    }
+
+    /// The bytes of the records of a batch that was filled just now.
+    pub(crate) fn body_bytes(&self, batch: BatchId) -> usize {
+        let batch = self.batch(BatchSlot(batch.slot));
+        match &batch.content {
+            Content::Open => self.open_bytes(batch.partition),
+            Content::Raw(body) => body.len(),
+            Content::Away | Content::Sealed { .. } => unreachable!("it was filled just now"),
+        }
     }
 
     /// The partition whose open batch has lingered longest, and when its linger ends.

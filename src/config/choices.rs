@@ -93,7 +93,9 @@ impl FromStr for ApiVersion {
 /// Where a record goes that names no partition.
 ///
 /// *Hash* is the same as the named client's, so that records with equal keys meet in the same
-/// partition whichever client sent them.
+/// partition whichever client sent them;
+/// [`partition_for_key`](crate::partitioner::partition_for_key) computes where. Only records
+/// without a key may be kept from partitions that have no leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Partitioner {

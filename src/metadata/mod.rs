@@ -7,11 +7,10 @@
 pub(crate) mod refresh;
 
 use crate::boundary::PartitionInfo;
-use crate::random;
+use crate::partitioner::spread::Spread;
 use crate::slot::{PartitionSlot, TopicSlot};
 use crate::wire::metadata as wire;
 use crate::wire::{ErrorCode, Uuid};
-use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,10 +21,11 @@ pub(crate) struct Topic {
     pub(crate) id: Uuid,
     /// By partition number; empty while unknown.
     pub(crate) partitions: Vec<PartitionSlot>,
-    /// Numbers of the partitions that have a leader.
-    available: Vec<usize>,
-    /// Where records without a key go until that partition's batch is full.
-    sticky: Option<usize>,
+    /// Numbers of the partitions that have a leader, in order.
+    pub(crate) available: Vec<usize>,
+    /// Where records go that no key places. Invariant: what it keeps has a leader, unless none had
+    /// one when it was drawn.
+    pub(crate) spread: Spread,
     /// The broker's last word about the topic, if it was an error.
     pub(crate) error: Option<ErrorCode>,
 }
@@ -94,7 +94,7 @@ impl Metadata {
             id: Uuid::ZERO,
             partitions: Vec::new(),
             available: Vec::new(),
-            sticky: None,
+            spread: Spread::default(),
             error: None,
         });
         self.by_name.insert(name, slot);
@@ -103,6 +103,10 @@ impl Metadata {
 
     pub(crate) fn topic(&self, slot: TopicSlot) -> &Topic {
         &self.topics[slot.index()]
+    }
+
+    pub(crate) fn topic_mut(&mut self, slot: TopicSlot) -> &mut Topic {
+        &mut self.topics[slot.index()]
     }
 
     pub(crate) fn topics(&self) -> impl Iterator<Item = (TopicSlot, &Topic)> {
@@ -125,25 +129,6 @@ impl Metadata {
         self.topic(self.partition(slot).topic)
     }
 
-    /// The partition that records without a key stick to, if any.
-    #[inline]
-    pub(crate) fn sticky(&self, topic: TopicSlot) -> Option<PartitionSlot> {
-        let topic = &self.topics[topic.index()];
-        topic.sticky.map(|index| topic.partitions[index])
-    }
-
-    /// Draws another partition for records without a key: one with a leader if there is one.
-    pub(crate) fn draw_sticky(&mut self, topic: TopicSlot, rng: &mut ChaCha8Rng) -> PartitionSlot {
-        let topic = &mut self.topics[topic.index()];
-        let index = if topic.available.is_empty() {
-            random::below(rng, topic.partitions.len())
-        } else {
-            topic.available[random::below(rng, topic.available.len())]
-        };
-        topic.sticky = Some(index);
-        topic.partitions[index]
-    }
-
     /// What is known of a topic's partitions, for the application.
     pub(crate) fn infos(&self, topic: TopicSlot) -> Vec<PartitionInfo> {
         let slots = &self.topic(topic).partitions;
@@ -159,6 +144,23 @@ impl Metadata {
                 }
             })
             .collect()
+    }
+
+    /// Checks what must always hold; O(partitions).
+    pub(crate) fn check_invariants(&self) {
+        let is_led = |slot: PartitionSlot| self.partition(slot).leader.is_some();
+        for topic in &self.topics {
+            let led = (0..topic.partitions.len()).filter(|index| is_led(topic.partitions[*index]));
+            assert!(
+                led.eq(topic.available.iter().copied()),
+                "available is what has a leader"
+            );
+            let keeps_led = topic.spread.keeps_only(is_led);
+            assert!(
+                keeps_led || topic.available.is_empty(),
+                "records are spread to where a leader is"
+            );
+        }
     }
 
     /// Takes over an answer; returns the partitions whose leader is another one, or none, now.
@@ -239,18 +241,10 @@ impl Metadata {
                 changed.push(known);
             }
         }
-        let led = |index: &usize| {
-            self.partitions[topic.partitions[*index].index()]
-                .leader
-                .is_some()
-        };
+        let is_led = |known: PartitionSlot| self.partitions[known.index()].leader.is_some();
+        let led = |index: &usize| is_led(topic.partitions[*index]);
         topic.available = (0..topic.partitions.len()).filter(led).collect();
-        if topic
-            .sticky
-            .is_some_and(|index| !topic.available.contains(&index))
-        {
-            topic.sticky = None;
-        }
+        topic.spread.on_new_leaders(is_led);
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Owns: the waiting calls, the flushes, the state of `close`. Never: protocol detail.
 
+mod choose;
 mod offer;
 mod turns;
 mod waiting;

@@ -2,12 +2,12 @@
 
 use super::waiting::Want;
 use super::{Patience, ProducerCore};
-use crate::accumulator::partitioner;
 use crate::boundary::Ticket;
+use crate::config::Partitioner;
 use crate::error::SendError;
 use crate::record::Record;
 use crate::sender::Sender;
-use crate::slot::{PartitionSlot, TopicSlot};
+use crate::slot::TopicSlot;
 use crate::time::Instant;
 use crate::wire::Format;
 use crate::wire::record_batch::HEADER_BYTES;
@@ -55,6 +55,9 @@ impl ProducerCore {
             accumulator.append(tick, partition, record, timestamp_ms, body_bytes, in_turn);
         let has_opened = appended.is_ok_and(|ticket| ticket.index == 0);
         if has_opened || accumulator.has_just_closed() {
+            if has_opened {
+                self.on_batch_opened(partition);
+            }
             self.sender.on_appended(partition);
             self.has_news = true;
             if self.waiters.presses() {
@@ -65,9 +68,13 @@ impl ProducerCore {
         match appended {
             Ok(ticket) => {
                 self.sender.stats.records_accepted += 1;
+                if self.sender.config.partitioner == Partitioner::UniformSticky {
+                    self.count_produced(partition, ticket);
+                }
                 Ok(ticket)
             }
             Err(exhausted) => {
+                self.on_not_appended(partition, record);
                 let want = Want::Memory(exhausted.needed_bytes);
                 Err(self.wait(clock(), patience, want))
             }
@@ -142,36 +149,6 @@ impl ProducerCore {
         let (then, unix_time_ms) = self.wall_clock;
         let passed_ms = self.sender.now.since(then).as_millis();
         unix_time_ms.saturating_add(i64::try_from(passed_ms).unwrap_or(i64::MAX))
-    }
-
-    /// The record's partition, or what has to be known first.
-    #[inline]
-    fn choose_partition(
-        &mut self,
-        topic: TopicSlot,
-        record: &Record<'_>,
-    ) -> Result<PartitionSlot, Want> {
-        let metadata = &mut self.sender.metadata;
-        let partitions = &metadata.topic(topic).partitions;
-        if partitions.is_empty() {
-            return Err(Want::Topic(topic));
-        }
-        if let Some(partition) = record.partition {
-            let index = usize::try_from(partition).unwrap_or(usize::MAX);
-            return partitions
-                .get(index)
-                .copied()
-                .ok_or(Want::Partition(topic, partition));
-        }
-        if let Some(key) = record.key {
-            return Ok(partitions[partitioner::for_key(key, partitions.len())]);
-        }
-        // Without a key the partition is random, and kept until its batch has left: batches fill
-        // (KIP-480).
-        match metadata.sticky(topic) {
-            Some(partition) if self.sender.accumulator.has_open(partition) => Ok(partition),
-            Some(_) | None => Ok(metadata.draw_sticky(topic, &mut self.sender.rng)),
-        }
     }
 
     /// The topic of this name, if it can be one (Java `Topic.validate`).

@@ -34,6 +34,8 @@ pub(crate) struct Broker {
     pub(crate) backlog_batches: usize,
     /// Partitions with something to send, each at most once, served in turn (L10).
     pub(crate) ring: VecDeque<PartitionSlot>,
+    /// While the ring is not empty: since when, or when something was taken from it last.
+    pub(crate) ready_since: Instant,
 }
 
 impl Broker {
@@ -51,6 +53,7 @@ impl Broker {
             throttled_until: Instant::ZERO,
             backlog_batches: 0,
             ring: VecDeque::new(),
+            ready_since: Instant::ZERO,
         }
     }
 

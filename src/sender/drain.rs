@@ -41,6 +41,7 @@ impl Sender {
             let Some((version, carried)) = self.pick(slot, conn) else {
                 return;
             };
+            self.brokers[slot.index()].ready_since = self.now;
             self.draft(conn, version, carried);
         }
     }

@@ -11,6 +11,7 @@ mod describe;
 mod drain;
 pub(crate) mod lane;
 mod link;
+mod load;
 mod negotiate;
 mod times;
 pub(crate) mod verdict;
@@ -250,7 +251,11 @@ impl Sender {
         };
         self.leaderless.remove(&partition);
         self.lanes[partition.index()].ring = Some(broker);
-        self.brokers[broker.index()].ring.push_back(partition);
+        let broker = &mut self.brokers[broker.index()];
+        if broker.ring.is_empty() {
+            broker.ready_since = self.now;
+        }
+        broker.ring.push_back(partition);
     }
 
     /// The broker that leads a partition, if it is known.
@@ -430,6 +435,7 @@ impl Sender {
     /// Checks what must always hold; O(everything).
     pub(crate) fn check_invariants(&self, reserved_bytes: usize) {
         self.accumulator.check_invariants(reserved_bytes);
+        self.metadata.check_invariants();
         let carried: usize = self.connections.values().map(Connection::carried).sum();
         let under_way: usize = self.lanes.iter().map(Lane::in_flight).sum();
         assert_eq!(

@@ -136,8 +136,22 @@ fn strangers(path: &str) -> &'static [&'static str] {
     match room {
         "lib.rs" | "producer" => &[],
         "sender" => &["producer"],
-        "accumulator" => &["connection", "metadata", "sender", "producer", "seal"],
-        "connection" => &["accumulator", "metadata", "sender", "producer", "seal"],
+        "accumulator" => &[
+            "connection",
+            "metadata",
+            "partitioner",
+            "sender",
+            "producer",
+            "seal",
+        ],
+        "connection" => &[
+            "accumulator",
+            "metadata",
+            "partitioner",
+            "sender",
+            "producer",
+            "seal",
+        ],
         "metadata" => &["accumulator", "connection", "sender", "producer", "seal"],
         "wire" => &[
             "accumulator",
@@ -147,6 +161,7 @@ fn strangers(path: &str) -> &'static [&'static str] {
             "connection",
             "error",
             "metadata",
+            "partitioner",
             "producer",
             "random",
             "record",

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use titorelli::{Acks, Codec, Config};
+use titorelli::{Acks, Codec, Config, Partitioner};
 
 use crate::cluster::{ClusterConfig, Strictness};
 use crate::entropy::Entropy;
@@ -86,7 +86,7 @@ impl Knobs {
             .into_iter()
             .filter(|_| entropy.chance(50))
             .collect();
-        Self {
+        let mut knobs = Self {
             brokers: entropy.pick(&[1, 2, 3, 5]),
             topic_count: entropy.pick(&[1, 1, 2, 3]),
             partitions: entropy.pick(&[1, 2, 6]),
@@ -101,7 +101,9 @@ impl Knobs {
             actions: entropy.pick(&[10, 30, 80]),
             burst_max: entropy.pick(&[1, 4, 20]),
             pause: draw_span(entropy, &[0, 1, 20, 200]),
-        }
+        };
+        draw_partitioner(entropy, &mut knobs.core);
+        knobs
     }
 
     /// The configuration of the world.
@@ -175,6 +177,26 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
     config.delivery_timeout = Some(config.linger + config.request_timeout + slack);
     config.max_in_flight_requests_per_connection = entropy.pick(&[1, 1, 2, 5]);
     config
+}
+
+fn draw_partitioner(entropy: &mut Entropy, config: &mut Config) {
+    if entropy.chance(30) {
+        return;
+    }
+    config.partitioner = entropy.pick(&Partitioner::ALL);
+    let is_uniform = config.partitioner == Partitioner::UniformSticky;
+    if is_uniform
+        || matches!(
+            config.partitioner,
+            Partitioner::Default | Partitioner::Sticky
+        )
+    {
+        config.partitioner_ignore_keys = entropy.chance(30);
+    }
+    config.partitioner_adaptive = !is_uniform || entropy.chance(75);
+    if is_uniform && config.partitioner_adaptive {
+        config.partitioner_availability_timeout = ms(entropy.pick(&[0, 1, 100, 2_000]));
+    }
 }
 
 fn draw_network(entropy: &mut Entropy) -> NetworkConfig {

@@ -182,6 +182,12 @@ impl Model {
             assert_eq!(*entry.topic, *delivery.topic, "S3: the topic");
             if let Some(partition) = entry.partition {
                 assert_eq!(partition, delivery.partition, "S3: the partition");
+            } else if plan.has_fixed_partitions() {
+                let count = usize::try_from(plan.workload.partitions).expect("not negative");
+                let place = plan.place_of(entry.key.as_deref(), count);
+                let place = place.map(|index| i32::try_from(index).expect("few"));
+                let is_there = place.is_none_or(|place| place == delivery.partition);
+                assert!(is_there, "S3: {place:?} by its key, {delivery:?}");
             }
             entry.landed = delivery.partition;
             let nth = i64::from(index - delivery.first);

@@ -2,7 +2,8 @@
 
 use super::dice::Dice;
 use core::time::Duration;
-use titorelli::{Acks, Codec, Config};
+use titorelli::partitioner::partition_for_key;
+use titorelli::{Acks, Codec, Config, Partitioner};
 
 /// How a run ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +131,19 @@ impl Plan {
         }
     }
 
+    /// Where a record without a partition must go in a topic of `count` partitions; `None`: where
+    /// the partitioner likes.
+    pub(crate) fn place_of(&self, key: Option<&[u8]>, count: usize) -> Option<usize> {
+        let key = key.filter(|_| !self.config.partitioner_ignore_keys);
+        partition_for_key(self.config.partitioner, key, count)
+    }
+
+    /// Whether the number of a topic's partitions never changes.
+    pub(crate) fn has_fixed_partitions(&self) -> bool {
+        let changes = |fault: &Fault| matches!(fault, Fault::AddPartitions | Fault::Recreate);
+        !self.faults.iter().any(changes)
+    }
+
     /// Whether every record must arrive, once and in order.
     pub(crate) fn is_calm(&self) -> bool {
         self.faults.is_empty()
@@ -166,6 +180,7 @@ fn config(dice: &mut Dice, has_faults: bool) -> Config {
         Codec::Lz4,
         Codec::Zstd,
     ]);
+    partitioning(dice, &mut config);
     config.trace = true;
     if !has_faults {
         config.request_timeout = Duration::from_secs(30);
@@ -173,6 +188,26 @@ fn config(dice: &mut Dice, has_faults: bool) -> Config {
         config.delivery_timeout = Some(Duration::from_secs(600));
     }
     config
+}
+
+fn partitioning(dice: &mut Dice, config: &mut Config) {
+    if dice.percent(25) {
+        return;
+    }
+    config.partitioner = dice.pick(&Partitioner::ALL);
+    let is_uniform = config.partitioner == Partitioner::UniformSticky;
+    if is_uniform
+        || matches!(
+            config.partitioner,
+            Partitioner::Default | Partitioner::Sticky
+        )
+    {
+        config.partitioner_ignore_keys = dice.percent(20);
+    }
+    config.partitioner_adaptive = !is_uniform || dice.percent(80);
+    if is_uniform && config.partitioner_adaptive {
+        config.partitioner_availability_timeout = dice.millis(&[0, 1, 20, 500]);
+    }
 }
 
 fn habits(dice: &mut Dice) -> Habits {

@@ -410,9 +410,8 @@ impl Rig {
         let was_for_memory = matches!(self.model.entries[number].state, State::Waiting(_, true));
         let core = &mut self.core;
         let result = self.model.entries[number].lend(|r| core.resume(now, waiter, r));
-        // What a record without a key waited for is not always known here.
-        let entry = &self.model.entries[number];
-        let is_sure = entry.partition.is_some() || entry.key.is_some();
+        // What a record that may go anywhere waited for is not always known here.
+        let is_sure = !self.may_go_anywhere(number);
         if is_sure && !was_for_memory && first.is_some_and(|first| first < waiter) {
             let after = self.core.stats().buffered_bytes;
             assert!(
@@ -428,11 +427,18 @@ impl Rig {
         self.answered(number, &result);
     }
 
+    /// Whether neither the record nor its key says where it goes.
+    fn may_go_anywhere(&self, number: usize) -> bool {
+        let entry = &self.model.entries[number];
+        entry.partition.is_none() && self.plan.place_of(entry.key.as_deref(), 1).is_none()
+    }
+
     pub(super) fn answered(&mut self, number: usize, result: &Result<Ticket, SendError>) {
         let is_blocked = matches!(result, Err(SendError::WouldBlock(_)));
-        let entry = &self.model.entries[number];
         let mut is_for_memory = false;
-        if is_blocked && entry.partition.is_none() && entry.key.is_none() {
+        let may_go_anywhere = self.may_go_anywhere(number);
+        let entry = &self.model.entries[number];
+        if is_blocked && may_go_anywhere {
             // Any partition will do, so the topic is all that has to be known.
             is_for_memory = self.model.known.contains(&entry.topic);
         } else if is_blocked {
