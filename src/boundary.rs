@@ -199,6 +199,15 @@ pub enum Reason {
     Close,
 }
 
+/// The numbers of a topic's partitions, for who chooses among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartitionLists {
+    /// Every partition, in order.
+    pub all: Vec<i32>,
+    /// Those that have a leader, in order.
+    pub available: Vec<i32>,
+}
+
 /// What is known of one partition of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartitionInfo {

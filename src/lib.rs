@@ -63,7 +63,7 @@ pub mod wire;
 
 pub use boundary::{
     BatchId, CloseCause, ConnId, Deadline, Delivery, FlushId, Input, Outcome, Output,
-    PartitionInfo, Reason, SealJob, SealedJob, Ticket, WaiterId,
+    PartitionInfo, PartitionLists, Reason, SealJob, SealedJob, Ticket, WaiterId,
 };
 pub use config::{Acks, ApiVersion, Config, Partitioner, SecurityProtocol};
 pub use error::{ConfigError, DeliveryCause, DeliveryError, SendError, UnknownCause};

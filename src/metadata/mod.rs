@@ -6,7 +6,7 @@
 
 pub(crate) mod refresh;
 
-use crate::boundary::PartitionInfo;
+use crate::boundary::{PartitionInfo, PartitionLists};
 use crate::partitioner::spread::Spread;
 use crate::slot::{PartitionSlot, TopicSlot};
 use crate::wire::metadata as wire;
@@ -26,6 +26,8 @@ pub(crate) struct Topic {
     /// Where records go that no key places. Invariant: what it keeps has a leader, unless none had
     /// one when it was drawn.
     pub(crate) spread: Spread,
+    /// For who chooses among the partitions; made when somebody asks, until something changes.
+    lists: Option<Arc<PartitionLists>>,
     /// The broker's last word about the topic, if it was an error.
     pub(crate) error: Option<ErrorCode>,
 }
@@ -95,6 +97,7 @@ impl Metadata {
             partitions: Vec::new(),
             available: Vec::new(),
             spread: Spread::default(),
+            lists: None,
             error: None,
         });
         self.by_name.insert(name, slot);
@@ -127,6 +130,24 @@ impl Metadata {
     /// The name of a partition's topic.
     pub(crate) fn topic_of(&self, slot: PartitionSlot) -> &Topic {
         self.topic(self.partition(slot).topic)
+    }
+
+    /// The numbers of a topic's partitions, shared until they change.
+    pub(crate) fn lists(&mut self, topic: TopicSlot) -> Arc<PartitionLists> {
+        let topic = &mut self.topics[topic.index()];
+        let number = |index: &usize| {
+            let slot = topic.partitions[*index];
+            self.partitions[slot.index()].index
+        };
+        let lists = topic.lists.get_or_insert_with(|| {
+            Arc::new(PartitionLists {
+                all: (0..topic.partitions.len())
+                    .map(|index| number(&index))
+                    .collect(),
+                available: topic.available.iter().map(number).collect(),
+            })
+        });
+        Arc::clone(lists)
     }
 
     /// What is known of a topic's partitions, for the application.
@@ -244,6 +265,7 @@ impl Metadata {
         let is_led = |known: PartitionSlot| self.partitions[known.index()].leader.is_some();
         let led = |index: &usize| is_led(topic.partitions[*index]);
         topic.available = (0..topic.partitions.len()).filter(led).collect();
+        topic.lists = None;
         topic.spread.on_new_leaders(is_led);
     }
 }

@@ -7,16 +7,20 @@ mod offer;
 mod turns;
 mod waiting;
 
-use crate::boundary::{Deadline, FlushId, Input, Output, PartitionInfo, Reason, Ticket, WaiterId};
+use crate::boundary::{
+    Deadline, FlushId, Input, Output, PartitionInfo, PartitionLists, Reason, Ticket, WaiterId,
+};
 use crate::config::Config;
 use crate::error::{ConfigError, SendError};
 use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::report::Report;
 use crate::sender::Sender;
+use crate::slot::TopicSlot;
 use crate::stats::Stats;
 use crate::time::Instant;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use waiting::{Waiter, Waiters, Want};
 
 /// A Kafka producer as a pure state machine.
@@ -233,11 +237,42 @@ impl ProducerCore {
     ) -> Result<Vec<PartitionInfo>, SendError> {
         let now = self.tick(now);
         self.refuse_if_closed()?;
-        let slot = self.intern(topic)?;
-        if self.sender.metadata.topic(slot).partitions.is_empty() {
-            return Err(self.wait(now, Patience::Wait, Want::Topic(slot)));
-        }
+        let slot = self.known_topic(now, topic, Patience::Wait)?;
         Ok(self.sender.metadata.infos(slot))
+    }
+
+    /// The numbers of a topic's partitions, for a partitioner of the application's: it costs
+    /// nothing while nothing changes. Waits until `give_up_at`; see [`send_until`](Self::send_until).
+    ///
+    /// # Errors
+    ///
+    /// As [`partitions_for`](Self::partitions_for).
+    pub fn partition_lists(
+        &mut self,
+        now: Instant,
+        topic: &str,
+        give_up_at: Instant,
+    ) -> Result<Arc<PartitionLists>, SendError> {
+        let now = self.tick(now);
+        self.refuse_if_closed()?;
+        let slot = self.known_topic(now, topic, Patience::Until(give_up_at))?;
+        Ok(self.sender.metadata.lists(slot))
+    }
+
+    fn known_topic(
+        &mut self,
+        now: Instant,
+        topic: &str,
+        patience: Patience,
+    ) -> Result<TopicSlot, SendError> {
+        let slot = match self.sender.metadata.find(topic) {
+            Some(slot) => slot,
+            None => self.intern(topic)?,
+        };
+        if self.sender.metadata.topic(slot).is_known() {
+            return Ok(slot);
+        }
+        Err(self.wait(now, patience, Want::Topic(slot)))
     }
 
     /// Ends the producer: nothing is accepted any more, what was accepted leaves at once, and

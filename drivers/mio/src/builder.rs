@@ -1,5 +1,6 @@
 //! How a producer is made: from a configuration, and from what a configuration cannot say as text.
 
+use crate::partitioner::CustomPartitioner;
 use crate::producer::Producer;
 use crate::tls::Tls;
 use rustls::ClientConfig;
@@ -45,11 +46,20 @@ impl From<std::io::Error> for BuildError {
 }
 
 /// A producer to be built, by [`Producer::builder`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a producer is built by `build`"]
 pub struct ProducerBuilder {
     config: Config,
     ssl_context: Option<Arc<ClientConfig>>,
+    partitioner: Option<Arc<dyn CustomPartitioner>>,
+}
+
+impl fmt::Debug for ProducerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProducerBuilder")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ProducerBuilder {
@@ -57,6 +67,7 @@ impl ProducerBuilder {
         Self {
             config,
             ssl_context: None,
+            partitioner: None,
         }
     }
 
@@ -65,6 +76,13 @@ impl ProducerBuilder {
     /// configuration may serve any number of producers; they share its sessions then.
     pub fn ssl_context(mut self, context: Arc<ClientConfig>) -> Self {
         self.ssl_context = Some(context);
+        self
+    }
+
+    /// Chooses partitions by this, for records that name none: kafka-python's `partitioner`. The
+    /// key `partitioner` keeps its default then.
+    pub fn partitioner(mut self, partitioner: impl CustomPartitioner + 'static) -> Self {
+        self.partitioner = Some(Arc::new(partitioner));
         self
     }
 
@@ -78,9 +96,13 @@ impl ProducerBuilder {
         let Self {
             mut config,
             ssl_context,
+            partitioner,
         } = self;
         if ssl_context.is_some() {
             ignore_ssl_keys(&mut config)?;
+        }
+        if partitioner.is_some() {
+            refuse_second_partitioner(&config)?;
         }
         config.check()?;
         let tls = match ssl_context {
@@ -90,8 +112,26 @@ impl ProducerBuilder {
         if config.client_id.is_empty() {
             config.client_id = next_name(&NAMED);
         }
-        Producer::start(config, tls)
+        Producer::start(config, tls, partitioner)
     }
+}
+
+/// With a partitioner of the application's own the keys about the built-in ones mean nothing.
+fn refuse_second_partitioner(config: &Config) -> Result<(), ConfigError> {
+    let default = Config::default();
+    let reason = "a partitioner was given in code, which says everything: leave it unset";
+    for (key, is_set) in [
+        ("partitioner", config.partitioner != default.partitioner),
+        ("partitioner_ignore_keys", config.partitioner_ignore_keys),
+    ] {
+        if is_set {
+            return Err(ConfigError {
+                key: key.to_owned(),
+                reason: reason.to_owned(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// With a ready-made configuration the keys mean nothing, not even that they contradict each other.

@@ -16,8 +16,10 @@ mod io;
 mod options;
 mod outbox;
 mod park;
+mod partitioner;
 mod producer;
 mod resolve;
+mod sending;
 pub mod serializer;
 mod shared;
 mod socket;
@@ -28,6 +30,7 @@ mod typed;
 pub use builder::{BuildError, ProducerBuilder};
 pub use closing::{CloseReport, Undelivered};
 pub use delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
+pub use partitioner::{Choice, CustomPartitioner};
 pub use producer::{FlushError, Producer};
 /// The TLS library, in the version that [`ProducerBuilder::ssl_context`] takes.
 pub use rustls;

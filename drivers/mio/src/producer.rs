@@ -1,44 +1,44 @@
 //! The handle that the application holds.
 
 use crate::builder::{BuildError, ProducerBuilder};
-use crate::clock::{self, Clock};
+use crate::clock::Clock;
 use crate::closing::CloseReport;
-use crate::delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
 use crate::dial::Dialer;
 use crate::io::{self, Io};
 use crate::options::SocketOptions;
+use crate::partitioner::CustomPartitioner;
 use crate::serializer::Serializer;
-use crate::shared::{Shared, State};
+use crate::shared::Shared;
 use crate::tls::Tls;
 use crate::typed::TypedProducer;
 use mio::{Poll, Waker};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use titorelli::{
-    Config, Metrics, PartitionInfo, ProducerCore, Record, SendError, Stats, Ticket, UnknownCause,
-    WaiterId,
-};
+use titorelli::{Config, Metrics, ProducerCore, SendError, Stats};
 
 /// How long dropping the last handle may take to deliver what is left.
 const DROP_TIMEOUT: Duration = Duration::from_secs(10);
-/// How much longer than asked for `close` waits for the I/O thread itself.
-const CLOSE_GRACE: Duration = Duration::from_secs(5);
+/// How much longer than asked for `close` waits for the I/O thread, which may be in a callback.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// A Kafka producer. Clones share it; it may be used from any number of threads.
 ///
 /// Dropping the last clone closes it gracefully, within ten seconds.
 #[derive(Clone)]
 pub struct Producer {
-    owner: Arc<Owner>,
+    pub(crate) owner: Arc<Owner>,
 }
 
 /// The one owner of the I/O thread.
-struct Owner {
-    shared: Arc<Shared>,
+pub(crate) struct Owner {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) partitioner: Option<Arc<dyn CustomPartitioner>>,
+    /// The budget of a call for all its waiting.
+    pub(crate) max_block: Duration,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -96,7 +96,11 @@ impl Producer {
     }
 
     /// Starts the I/O thread.
-    pub(crate) fn start(config: Config, tls: Option<Tls>) -> Result<Self, BuildError> {
+    pub(crate) fn start(
+        config: Config,
+        tls: Option<Tls>,
+        partitioner: Option<Arc<dyn CustomPartitioner>>,
+    ) -> Result<Self, BuildError> {
         let clock = Clock::start();
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), io::WAKER)?;
@@ -108,13 +112,19 @@ impl Producer {
         };
         // A thread's name ends where a C string does.
         let name = format!("{}-network-thread", config.client_id).replace('\0', "");
+        let max_block = config.max_block;
         let core = ProducerCore::new(config, entropy(), clock.now())?;
         let shared = Arc::new(Shared::new(core, clock, waker));
         let io = Io::new(Arc::clone(&shared), poll, dialer);
         let thread = thread::Builder::new().name(name).spawn(move || io.run())?;
         let thread = Mutex::new(Some(thread));
         Ok(Self {
-            owner: Arc::new(Owner { shared, thread }),
+            owner: Arc::new(Owner {
+                shared,
+                partitioner,
+                max_block,
+                thread,
+            }),
         })
     }
 
@@ -125,95 +135,6 @@ impl Producer {
         value_serializer: impl Serializer<V> + 'static,
     ) -> TypedProducer<K, V> {
         TypedProducer::new(self.clone(), key_serializer, value_serializer)
-    }
-
-    /// The receipt of a record that the application's own code failed for.
-    pub(crate) fn failed_receipt(&self, error: DeliveryError) -> DeliveryFuture {
-        DeliveryFuture::failed_before(self.owner.shared.home(), error)
-    }
-
-    /// Accepts a record. Waits for metadata and memory, at most `max_block`; not at all on the I/O
-    /// thread itself, that is in a callback.
-    ///
-    /// # Errors
-    ///
-    /// The record was not accepted; the error says why.
-    #[inline]
-    pub fn send(&self, record: &Record<'_>) -> Result<DeliveryFuture, SendError> {
-        self.send_then(record, State::receipt)
-    }
-
-    /// Accepts a record if that is possible at once.
-    ///
-    /// # Errors
-    ///
-    /// The record was not accepted; the error says why.
-    pub fn try_send(&self, record: &Record<'_>) -> Result<DeliveryFuture, SendError> {
-        let shared = &self.owner.shared;
-        shared.refuse_if_forked()?;
-        let (now, unix_time_ms) = (shared.clock.now(), clock::coarse_unix_time_ms());
-        let mut state = shared.lock();
-        state.core.set_wall_clock(now, unix_time_ms);
-        let ticket = state.core().and_then(|core| core.try_send(now, record));
-        let result = ticket.map(|ticket| state.receipt(ticket));
-        shared.unlock(state);
-        result
-    }
-
-    /// Like [`send`](Self::send); the result is given to `callback`, on the I/O thread. A panic
-    /// there harms only this record.
-    ///
-    /// # Errors
-    ///
-    /// The record was not accepted, and `callback` is dropped.
-    pub fn send_with<F>(&self, record: &Record<'_>, callback: F) -> Result<(), SendError>
-    where
-        F: FnOnce(Result<RecordMetadata, DeliveryError>) + Send + 'static,
-    {
-        // Under the lock of the send: the I/O thread cannot have completed it.
-        self.send_then(record, |state, ticket| {
-            let receipt = state.receipt(ticket);
-            receipt
-                .batch
-                .on_completion(receipt.index, Box::new(callback));
-        })
-    }
-
-    /// The partitions of a topic, with or without a leader. Waits for metadata, at most
-    /// `max_block`; not at all in a callback.
-    ///
-    /// # Errors
-    ///
-    /// The topic is not known in time, or refused.
-    pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, SendError> {
-        let shared = &self.owner.shared;
-        shared.refuse_if_forked()?;
-        let mut state = shared.lock();
-        loop {
-            let now = shared.clock.now();
-            match state
-                .core()
-                .and_then(|core| core.partitions_for(now, topic))
-            {
-                Err(SendError::WouldBlock(waiter)) if state.is_io_thread() => {
-                    // The topic was asked for: it can be known at the next call.
-                    state.core.cancel(now, waiter);
-                    return Err(SendError::TopicUnknown {
-                        topic: topic.into(),
-                        waited: Duration::ZERO,
-                        cause: UnknownCause::Pending,
-                    });
-                }
-                Err(SendError::WouldBlock(waiter)) => {
-                    state = self.await_turn(state, waiter)?;
-                    state.core.cancel(shared.clock.now(), waiter);
-                }
-                other => {
-                    shared.unlock(state);
-                    return other;
-                }
-            }
-        }
     }
 
     /// Makes everything accepted so far leave at once and waits until all of it is completed, one
@@ -280,92 +201,6 @@ impl Producer {
         }
         self.owner.shared.lock().core.report().to_string()
     }
-
-    /// The way of all records: `accept` is called under the lock of the send that succeeds.
-    #[inline]
-    fn send_then<T>(
-        &self,
-        record: &Record<'_>,
-        accept: impl FnOnce(&mut State, Ticket) -> T,
-    ) -> Result<T, SendError> {
-        let shared = &self.owner.shared;
-        shared.refuse_if_forked()?;
-        let unix_time_ms = clock::coarse_unix_time_ms();
-        let mut state = shared.lock();
-        let sent = state
-            .core()
-            .and_then(|core| core.send_with_clock(|| shared.clock.now(), unix_time_ms, record));
-        match sent {
-            Ok(ticket) => {
-                let accepted = accept(&mut state, ticket);
-                shared.unlock_accepted(state);
-                Ok(accepted)
-            }
-            Err(SendError::WouldBlock(waiter)) => {
-                self.send_in_turn(state, waiter, record, unix_time_ms, accept)
-            }
-            Err(error) => {
-                shared.unlock(state);
-                Err(error)
-            }
-        }
-    }
-
-    /// The record has to wait, perhaps more than once. Its time is that of the call.
-    #[cold]
-    #[inline(never)]
-    fn send_in_turn<'a, T>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-        mut waiter: WaiterId,
-        record: &Record<'_>,
-        unix_time_ms: i64,
-        accept: impl FnOnce(&mut State, Ticket) -> T,
-    ) -> Result<T, SendError> {
-        let shared = &self.owner.shared;
-        loop {
-            if state.is_io_thread() {
-                // Waiting here would wait for ourselves.
-                let now = shared.clock.now();
-                state.core.cancel(now, waiter);
-                state.core.set_wall_clock(now, unix_time_ms);
-                let ticket = state.core()?.try_send(now, record)?;
-                return Ok(accept(&mut state, ticket));
-            }
-            let parked = self.await_turn(state, waiter);
-            state = parked?;
-            let now = shared.clock.now();
-            state.core.set_wall_clock(now, unix_time_ms);
-            match state
-                .core()
-                .and_then(|core| core.resume(now, waiter, record))
-            {
-                Ok(ticket) => {
-                    let accepted = accept(&mut state, ticket);
-                    shared.unlock(state);
-                    return Ok(accepted);
-                }
-                Err(SendError::WouldBlock(again)) => waiter = again,
-                Err(error) => {
-                    shared.unlock(state);
-                    return Err(error);
-                }
-            }
-        }
-    }
-
-    /// Gives the lock back until it is the waiter's turn.
-    fn await_turn<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State>,
-        waiter: WaiterId,
-    ) -> Result<MutexGuard<'a, State>, SendError> {
-        let shared = &self.owner.shared;
-        let turn = state.park(waiter);
-        shared.unlock(state);
-        turn.wait()?;
-        Ok(shared.lock())
-    }
 }
 
 impl fmt::Debug for Producer {
@@ -392,8 +227,10 @@ impl Owner {
         let done = state.await_flush(flush);
         shared.unlock(state);
         if !is_io_thread {
-            done.wait_for(timeout.saturating_add(CLOSE_GRACE));
-            if let Some(thread) = self.thread.lock().take() {
+            let is_done = done.wait_for(timeout.saturating_add(CLOSE_GRACE)).is_some();
+            // It is not, when a callback does not return: nobody waits for that.
+            let thread = self.thread.lock().take().filter(|_| is_done);
+            if let Some(thread) = thread {
                 // A panic there was told to everybody who waited.
                 let _ = thread.join();
             }

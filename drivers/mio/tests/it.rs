@@ -8,7 +8,9 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
-use titorelli_mio::{Acks, BuildError, Codec, Config, Header, Producer, Record, SendError};
+use titorelli_mio::{
+    Acks, BuildError, Codec, Config, FlushError, Header, Producer, Record, SendError,
+};
 use titorelli_serve::{Embedded, EmbeddedConfig};
 use titorelli_sim::cluster::BrokerId;
 
@@ -427,4 +429,82 @@ fn an_impossible_configuration_is_refused_with_its_reason() {
     config.delivery_timeout = Some(Duration::from_secs(1));
     let error = Producer::new(config).expect_err("shorter than request_timeout");
     assert!(matches!(&error, BuildError::Config(error) if error.key == "delivery_timeout"));
+}
+
+/// A callback that does not return holds up the I/O thread, and not whoever closes.
+#[test]
+fn close_does_not_wait_for_a_callback_that_never_returns() {
+    let embedded = cluster(1);
+    let producer = Producer::new(config(&embedded)).expect("valid");
+    let (release, held) = mpsc::channel::<()>();
+    let (entered, inside) = mpsc::channel();
+    let record = Record::to("t").value(b"v");
+    let stuck = move |_| {
+        entered.send(()).expect("somebody waits");
+        // It ends when the test does.
+        let _ = held.recv();
+    };
+    producer.send_with(&record, stuck).expect("accepted");
+    inside.recv_timeout(PATIENCE).expect("called");
+    let began = Instant::now();
+    producer.close(Duration::from_millis(100));
+    assert!(began.elapsed() < PATIENCE / 2, "L4");
+    assert!(matches!(producer.send(&record), Err(SendError::Closed)));
+    drop(release);
+}
+
+/// Two kinds of handle: receipts and callbacks; both are told of the topic.
+#[test]
+fn a_receipt_tells_the_topic_and_takes_callbacks() {
+    let embedded = cluster(1);
+    let producer = Producer::new(config(&embedded)).expect("valid");
+    let receipt = producer
+        .send(&Record::to("t").value(b"v"))
+        .expect("accepted");
+    let (sender, told) = mpsc::channel();
+    for name in ["first", "second"] {
+        let sender = sender.clone();
+        receipt.on_delivery(move |outcome| {
+            let metadata = outcome.expect("acked");
+            let place = (
+                metadata.topic.to_string(),
+                metadata.partition,
+                metadata.offset,
+            );
+            sender.send((name, place)).expect("heard");
+        });
+    }
+    let place = ("t".to_owned(), 0, 0);
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(("first", place.clone())));
+    assert_eq!(told.recv_timeout(PATIENCE), Ok(("second", place)));
+    assert!(receipt.is_done() && receipt.succeeded() && !receipt.failed());
+}
+
+#[test]
+fn a_flush_is_bounded_and_tells_what_is_left() {
+    let embedded = cluster(1);
+    let mut config = config(&embedded);
+    config.linger = Duration::from_secs(60);
+    let producer = Producer::new(config).expect("valid");
+    let early = producer
+        .send(&Record::to("t").value(b"v"))
+        .expect("accepted");
+    producer
+        .flush(PATIENCE)
+        .expect("linger does not hold it up");
+    assert!(early.succeeded());
+    embedded.control(|cluster| cluster.set_down(BrokerId(1)));
+    embedded.control(|cluster| cluster.set_down(BrokerId(2)));
+    embedded.control(|cluster| cluster.set_down(BrokerId(3)));
+    let late = producer
+        .send(&Record::to("t").value(b"v"))
+        .expect("accepted");
+    let timeout = Duration::from_millis(50);
+    let error = producer.flush(timeout).expect_err("nobody is there");
+    assert!(
+        matches!(error, FlushError::Timeout { waited, buffered_bytes }
+            if waited == timeout && buffered_bytes > 0),
+        "{error}"
+    );
+    assert!(!late.is_done(), "it is still under way");
 }

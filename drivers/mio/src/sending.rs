@@ -1,0 +1,301 @@
+//! The way of a record from the application to the core, and what a call waits for on it.
+
+use crate::clock;
+use crate::delivery::{DeliveryError, DeliveryFuture, RecordMetadata, call};
+use crate::partitioner;
+use crate::producer::Producer;
+use crate::shared::State;
+use parking_lot::MutexGuard;
+use std::sync::Arc;
+use std::time::Duration;
+use titorelli::{
+    Instant, PartitionInfo, PartitionLists, ProducerCore, Record, SendError, Ticket, UnknownCause,
+    WaiterId,
+};
+
+/// What the application's partitioner came to.
+enum Chosen {
+    /// This partition; the rest of the call may wait until then.
+    Partition(i32, Instant),
+    /// The record fails.
+    Failed(DeliveryError),
+}
+
+impl Producer {
+    /// Accepts a record. Waits for metadata and memory, at most `max_block`; not at all on the I/O
+    /// thread itself, that is in a callback.
+    ///
+    /// # Errors
+    ///
+    /// The record was not accepted; the error says why.
+    #[inline]
+    pub fn send(&self, record: &Record<'_>) -> Result<DeliveryFuture, SendError> {
+        if self.must_choose(record) {
+            return self.send_chosen(record);
+        }
+        self.send_then(record, State::receipt)
+    }
+
+    /// Accepts a record if that is possible at once.
+    ///
+    /// # Errors
+    ///
+    /// The record was not accepted; the error says why.
+    pub fn try_send(&self, record: &Record<'_>) -> Result<DeliveryFuture, SendError> {
+        if !self.must_choose(record) {
+            return self.try_send_placed(record);
+        }
+        match self.choose(record, Duration::ZERO)? {
+            Chosen::Partition(partition, _) => self.try_send_placed(&record.partition(partition)),
+            Chosen::Failed(error) => Ok(self.failed_receipt(error)),
+        }
+    }
+
+    /// Like [`send`](Self::send); the result is given to `callback`, on the I/O thread. A panic
+    /// there harms only this record. What the application's own partitioner fails with is told at
+    /// once, on this thread.
+    ///
+    /// # Errors
+    ///
+    /// The record was not accepted, and `callback` is dropped.
+    pub fn send_with<F>(&self, record: &Record<'_>, callback: F) -> Result<(), SendError>
+    where
+        F: FnOnce(Result<RecordMetadata, DeliveryError>) + Send + 'static,
+    {
+        // Under the lock of the send: the I/O thread cannot have completed it.
+        let accept = |state: &mut State, ticket: Ticket, callback: F| {
+            let receipt = state.receipt(ticket);
+            receipt
+                .batch
+                .on_completion(receipt.index, Box::new(callback));
+        };
+        if !self.must_choose(record) {
+            return self.send_then(record, |state, ticket| accept(state, ticket, callback));
+        }
+        match self.choose(record, self.owner.max_block)? {
+            Chosen::Failed(error) => call(Box::new(callback), Err(error)),
+            Chosen::Partition(partition, give_up_at) => {
+                let record = record.partition(partition);
+                self.send_until(&record, give_up_at, |state, ticket| {
+                    accept(state, ticket, callback);
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The partitions of a topic, with or without a leader. Waits for metadata, at most
+    /// `max_block`; not at all in a callback.
+    ///
+    /// # Errors
+    ///
+    /// The topic is not known in time, or refused.
+    pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, SendError> {
+        self.ask(topic, |core, now| core.partitions_for(now, topic))
+    }
+
+    /// The receipt of a record that the application's own code failed for.
+    pub(crate) fn failed_receipt(&self, error: DeliveryError) -> DeliveryFuture {
+        DeliveryFuture::failed_before(self.owner.shared.home(), error)
+    }
+
+    /// Whether the application's own partitioner has a say.
+    #[inline]
+    fn must_choose(&self, record: &Record<'_>) -> bool {
+        self.owner.partitioner.is_some() && record.partition.is_none()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_chosen(&self, record: &Record<'_>) -> Result<DeliveryFuture, SendError> {
+        match self.choose(record, self.owner.max_block)? {
+            Chosen::Failed(error) => Ok(self.failed_receipt(error)),
+            Chosen::Partition(partition, give_up_at) => {
+                self.send_until(&record.partition(partition), give_up_at, State::receipt)
+            }
+        }
+    }
+
+    /// Asks the application's partitioner. Waits for the topic's partitions at most `budget`; what
+    /// is left of that is for memory. The partitioner's own time is not counted.
+    fn choose(&self, record: &Record<'_>, budget: Duration) -> Result<Chosen, SendError> {
+        let clock = self.owner.shared.clock;
+        let began = clock.now();
+        let lists = self.lists(record.topic, began + budget)?;
+        let left = budget.saturating_sub(clock.now().since(began));
+        let own = self.owner.partitioner.as_deref();
+        let own = own.expect("asked only where there is one");
+        Ok(match partitioner::choose(own, record, &lists) {
+            Ok(partition) => Chosen::Partition(partition, clock.now() + left),
+            Err(error) => Chosen::Failed(error),
+        })
+    }
+
+    fn lists(&self, topic: &str, give_up_at: Instant) -> Result<Arc<PartitionLists>, SendError> {
+        self.ask(topic, |core, now| {
+            core.partition_lists(now, topic, give_up_at)
+        })
+    }
+
+    /// Asks the core about a topic, and waits until it knows.
+    fn ask<T>(
+        &self,
+        topic: &str,
+        mut question: impl FnMut(&mut ProducerCore, Instant) -> Result<T, SendError>,
+    ) -> Result<T, SendError> {
+        let shared = &self.owner.shared;
+        shared.refuse_if_forked()?;
+        let mut state = shared.lock();
+        loop {
+            let now = shared.clock.now();
+            match state.core().and_then(|core| question(core, now)) {
+                Err(SendError::WouldBlock(waiter)) if state.is_io_thread() => {
+                    // The topic was asked for: it can be known at the next call.
+                    state.core.cancel(now, waiter);
+                    return Err(SendError::TopicUnknown {
+                        topic: topic.into(),
+                        waited: Duration::ZERO,
+                        cause: UnknownCause::Pending,
+                    });
+                }
+                Err(SendError::WouldBlock(waiter)) => {
+                    state = self.await_turn(state, waiter)?;
+                    state.core.cancel(shared.clock.now(), waiter);
+                }
+                other => {
+                    shared.unlock(state);
+                    return other;
+                }
+            }
+        }
+    }
+
+    fn try_send_placed(&self, record: &Record<'_>) -> Result<DeliveryFuture, SendError> {
+        let shared = &self.owner.shared;
+        shared.refuse_if_forked()?;
+        let (now, unix_time_ms) = (shared.clock.now(), clock::coarse_unix_time_ms());
+        let mut state = shared.lock();
+        state.core.set_wall_clock(now, unix_time_ms);
+        let ticket = state.core().and_then(|core| core.try_send(now, record));
+        let result = ticket.map(|ticket| state.receipt(ticket));
+        shared.unlock(state);
+        result
+    }
+
+    /// The way of most records: `accept` is called under the lock of the send that succeeds.
+    #[inline]
+    fn send_then<T>(
+        &self,
+        record: &Record<'_>,
+        accept: impl FnOnce(&mut State, Ticket) -> T,
+    ) -> Result<T, SendError> {
+        let shared = &self.owner.shared;
+        shared.refuse_if_forked()?;
+        let unix_time_ms = clock::coarse_unix_time_ms();
+        let mut state = shared.lock();
+        let sent = state
+            .core()
+            .and_then(|core| core.send_with_clock(|| shared.clock.now(), unix_time_ms, record));
+        self.accepted(state, sent, record, unix_time_ms, accept)
+    }
+
+    /// The way of a record whose call has waited before.
+    fn send_until<T>(
+        &self,
+        record: &Record<'_>,
+        give_up_at: Instant,
+        accept: impl FnOnce(&mut State, Ticket) -> T,
+    ) -> Result<T, SendError> {
+        let shared = &self.owner.shared;
+        let (now, unix_time_ms) = (shared.clock.now(), clock::coarse_unix_time_ms());
+        let mut state = shared.lock();
+        state.core.set_wall_clock(now, unix_time_ms);
+        let sent = state
+            .core()
+            .and_then(|core| core.send_until(now, record, give_up_at));
+        self.accepted(state, sent, record, unix_time_ms, accept)
+    }
+
+    /// What the core said to a record at first.
+    #[inline]
+    fn accepted<'a, T>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        sent: Result<Ticket, SendError>,
+        record: &Record<'_>,
+        unix_time_ms: i64,
+        accept: impl FnOnce(&mut State, Ticket) -> T,
+    ) -> Result<T, SendError> {
+        let shared = &self.owner.shared;
+        match sent {
+            Ok(ticket) => {
+                let accepted = accept(&mut state, ticket);
+                shared.unlock_accepted(state);
+                Ok(accepted)
+            }
+            Err(SendError::WouldBlock(waiter)) => {
+                self.send_in_turn(state, waiter, record, unix_time_ms, accept)
+            }
+            Err(error) => {
+                shared.unlock(state);
+                Err(error)
+            }
+        }
+    }
+
+    /// The record has to wait, perhaps more than once. Its time is that of the call.
+    #[cold]
+    #[inline(never)]
+    fn send_in_turn<'a, T>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        mut waiter: WaiterId,
+        record: &Record<'_>,
+        unix_time_ms: i64,
+        accept: impl FnOnce(&mut State, Ticket) -> T,
+    ) -> Result<T, SendError> {
+        let shared = &self.owner.shared;
+        loop {
+            if state.is_io_thread() {
+                // Waiting here would wait for ourselves.
+                let now = shared.clock.now();
+                state.core.cancel(now, waiter);
+                state.core.set_wall_clock(now, unix_time_ms);
+                let ticket = state.core()?.try_send(now, record)?;
+                return Ok(accept(&mut state, ticket));
+            }
+            let parked = self.await_turn(state, waiter);
+            state = parked?;
+            let now = shared.clock.now();
+            state.core.set_wall_clock(now, unix_time_ms);
+            match state
+                .core()
+                .and_then(|core| core.resume(now, waiter, record))
+            {
+                Ok(ticket) => {
+                    let accepted = accept(&mut state, ticket);
+                    shared.unlock(state);
+                    return Ok(accepted);
+                }
+                Err(SendError::WouldBlock(again)) => waiter = again,
+                Err(error) => {
+                    shared.unlock(state);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Gives the lock back until it is the waiter's turn.
+    fn await_turn<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        waiter: WaiterId,
+    ) -> Result<MutexGuard<'a, State>, SendError> {
+        let shared = &self.owner.shared;
+        let turn = state.park(waiter);
+        shared.unlock(state);
+        turn.wait()?;
+        Ok(shared.lock())
+    }
+}
