@@ -242,7 +242,8 @@ impl ProducerCore {
     }
 
     /// The numbers of a topic's partitions, for a partitioner of the application's: it costs
-    /// nothing while nothing changes. Waits until `give_up_at`; see [`send_until`](Self::send_until).
+    /// nothing while nothing changes. Waits until `give_up_at`; see
+    /// [`send_until`](Self::send_until).
     ///
     /// # Errors
     ///
