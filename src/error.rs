@@ -218,6 +218,8 @@ pub enum DeliveryCause {
     Disconnected(CloseCause),
     /// The broker's bytes made no sense, so its connection was closed.
     Protocol(Arc<str>),
+    /// No broker led the partition. Told as the last failure of what was never sent.
+    NoLeader,
     /// The broker cannot take it: what it cannot take.
     Unsupported(Arc<str>),
     /// A serializer of the application failed, or panicked: its words. Told by drivers.
@@ -244,11 +246,12 @@ impl fmt::Display for DeliveryCause {
             }
             Self::Disconnected(cause) => write!(f, "disconnected: {cause}"),
             Self::Protocol(what) => write!(f, "unreadable answer: {what}"),
+            Self::NoLeader => f.write_str("the partition has no leader"),
             Self::Unsupported(what) => write!(f, "the broker does not take {what}"),
             Self::NotSerialized(words) => write!(f, "not serialized: {words}"),
             Self::NotPartitioned(words) => write!(f, "no partition: {words}"),
             Self::Forked => f.write_str("it was under way when this process was forked"),
-            Self::ProducerClosed => f.write_str("the producer was closed before it was sent"),
+            Self::ProducerClosed => f.write_str("the producer was closed before it was delivered"),
         }
     }
 }
@@ -276,6 +279,7 @@ impl DeliveryError {
             | DeliveryCause::SetupTimeout
             | DeliveryCause::Disconnected(_)
             | DeliveryCause::Protocol(_)
+            | DeliveryCause::NoLeader
             | DeliveryCause::Unsupported(_)
             | DeliveryCause::NotSerialized(_)
             | DeliveryCause::NotPartitioned(_)

@@ -14,3 +14,10 @@ pub(crate) fn below(rng: &mut ChaCha8Rng, bound: usize) -> usize {
 pub(crate) fn positive(rng: &mut ChaCha8Rng) -> u32 {
     rng.next_u32() & 0x7fff_ffff
 }
+
+/// Puts a list into any order, each as likely (Fisher and Yates).
+pub(crate) fn shuffle<T>(rng: &mut ChaCha8Rng, list: &mut [T]) {
+    for last in (1..list.len()).rev() {
+        list.swap(last, below(rng, last + 1));
+    }
+}

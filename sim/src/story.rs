@@ -158,6 +158,11 @@ impl Story {
         self.send(place, value)
     }
 
+    /// Asks for a topic's partitions; how many are known now.
+    pub fn partitions_for(&mut self, topic: &str) -> usize {
+        self.world.partitions_for(topic)
+    }
+
     /// Flushes.
     pub fn flush(&mut self) {
         self.world.flush();

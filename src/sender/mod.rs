@@ -26,6 +26,7 @@ use crate::error::{ConfigError, DeliveryCause, DeliveryError};
 use crate::metadata::Metadata;
 use crate::metadata::refresh::Refresh;
 use crate::metrics::Meters;
+use crate::random;
 use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
 use crate::stats::Stats;
 use crate::time::Instant;
@@ -95,6 +96,9 @@ impl Sender {
             node -= 1;
             brokers.push(Broker::new(node, server.host, server.port));
         }
+        // Producers that start together do not all begin with the same server.
+        let mut rng = ChaCha8Rng::from_seed(seed);
+        random::shuffle(&mut rng, &mut brokers);
         let retry = Backoff {
             base: config.retry_backoff,
             max: config.effective_retry_backoff_max(),
@@ -115,7 +119,7 @@ impl Sender {
             ApiVersion::Release(release) => release.versions(),
         };
         Ok(Self {
-            rng: ChaCha8Rng::from_seed(seed),
+            rng,
             now,
             metadata: Metadata::new(),
             refresh: Refresh::new(config.metadata_max_age, retry),
@@ -325,9 +329,11 @@ impl Sender {
         let batch = self.accumulator.batch(slot);
         let is_unresolved = batch.history.is_unresolved;
         let partition = self.metadata.partition(batch.partition);
-        // What was never sent may have had a leader that cannot be reached.
+        // What was never sent may have had no leader, or one that cannot be reached.
         let of_leader = || {
-            let leader = self.leader_of(batch.partition)?;
+            let Some(leader) = self.leader_of(batch.partition) else {
+                return Some(DeliveryCause::NoLeader);
+            };
             let (cause, _) = self.brokers[leader.index()].last_failure.as_ref()?;
             Some(cause.clone())
         };

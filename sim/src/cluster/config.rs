@@ -62,6 +62,18 @@ pub enum Strictness {
     Strict,
 }
 
+/// What the producer's principal may do with a topic.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// `DESCRIBE` and `WRITE`.
+    #[default]
+    Write,
+    /// `DESCRIBE` alone: metadata is told, batches are refused.
+    Describe,
+    /// Nothing: not even that the topic exists.
+    None,
+}
+
 /// The whole cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterConfig {
@@ -82,6 +94,8 @@ pub struct ClusterConfig {
     pub retention: LogRetention,
     /// How odd batches are judged.
     pub strictness: Strictness,
+    /// Whether acks=0 is answered all the same, as by some who are not Kafka and speak its protocol.
+    pub answers_without_acks: bool,
     /// Milliseconds since the Unix epoch at `Instant::ZERO`: what `LogAppendTime` counts from.
     pub wall_clock_ms: i64,
     /// Whether [`Cluster::poll_event`](super::Cluster::poll_event) tells what was handled.
@@ -157,6 +171,7 @@ impl ClusterConfig {
             inflated_bytes_max: 64 << 20,
             retention: LogRetention::Full,
             strictness: Strictness::AsKafka,
+            answers_without_acks: false,
             wall_clock_ms: 1_700_000_000_000,
             tells_events: false,
         }

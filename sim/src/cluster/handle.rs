@@ -7,7 +7,7 @@ use titorelli::Instant;
 
 use super::append::{AppendContext, Refusal, append, only_batch};
 use super::append_set::append_set;
-use super::config::{BrokerId, OnUnknown};
+use super::config::{Access, BrokerId, OnUnknown};
 use super::event::{BatchOutcome, ClusterEvent};
 use super::peer::PeerId;
 use super::{Cluster, ClusterOutput};
@@ -237,7 +237,7 @@ impl Cluster {
                 partitions,
             });
         }
-        let is_answered = request.acks != ACKS_NONE;
+        let is_answered = request.acks != ACKS_NONE || self.config.answers_without_acks;
         self.tell(|| handled.event(is_answered, outcomes));
         if is_answered {
             let answer = ProduceResponse {
@@ -276,6 +276,9 @@ impl Cluster {
         };
         let live_count = self.live_replicas(topic, index);
         let topic = self.topics[topic].as_mut().expect("a named topic is there");
+        if topic.access != Access::Write {
+            return refuse(error_code::TOPIC_AUTHORIZATION_FAILED);
+        }
         let context = AppendContext {
             config: &self.config,
             topic: &topic.config,

@@ -1,6 +1,6 @@
 //! The answer to Metadata: what a broker says about topics and leaders.
 
-use super::config::BrokerId;
+use super::config::{Access, BrokerId};
 use super::topic::{Topic, is_legal_name};
 use super::{Broker, Cluster};
 use crate::codec::{
@@ -22,6 +22,7 @@ impl Cluster {
             None => self
                 .by_name
                 .values()
+                .filter(|index| self.topic_at(**index).access != Access::None)
                 .map(|index| self.describe(*index))
                 .collect(),
             Some(selectors) => self.describe_selected(version, request, selectors),
@@ -65,7 +66,7 @@ impl Cluster {
                         topic_id: selector.topic_id,
                         ..refused(error_code::UNKNOWN_TOPIC_ID, None)
                     },
-                    |index| self.describe(*index),
+                    |index| self.describe_permitted(*index, None),
                 )
             } else if let Some(name) = &selector.name {
                 self.describe_named(name, request.allow_auto_topic_creation)
@@ -81,7 +82,7 @@ impl Cluster {
 
     fn describe_named(&mut self, name: &str, may_create: bool) -> MetadataTopic {
         if let Some(index) = self.by_name.get(name) {
-            return self.describe(*index);
+            return self.describe_permitted(*index, Some(name));
         }
         if !is_legal_name(name) {
             return refused(error_code::INVALID_TOPIC_EXCEPTION, Some(name));
@@ -93,8 +94,24 @@ impl Cluster {
         refused(error_code::UNKNOWN_TOPIC_OR_PARTITION, Some(name))
     }
 
+    /// Only the name that was asked for is repeated to who may not know the topic.
+    fn describe_permitted(&self, index: usize, name: Option<&str>) -> MetadataTopic {
+        let topic = self.topic_at(index);
+        if topic.access != Access::None {
+            return self.describe(index);
+        }
+        MetadataTopic {
+            topic_id: name.map_or(topic.id, |_| NO_ID),
+            ..refused(error_code::TOPIC_AUTHORIZATION_FAILED, name)
+        }
+    }
+
+    fn topic_at(&self, index: usize) -> &Topic {
+        self.topics[index].as_ref().expect("a named topic is there")
+    }
+
     fn describe(&self, index: usize) -> MetadataTopic {
-        let topic: &Topic = self.topics[index].as_ref().expect("a named topic is there");
+        let topic = self.topic_at(index);
         let partitions = (0..).zip(&topic.partitions).map(|(index, partition)| {
             let is_live = |id: &BrokerId| self.is_up(*id);
             let (isr, offline): (Vec<BrokerId>, Vec<BrokerId>) =

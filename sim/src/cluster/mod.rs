@@ -39,7 +39,7 @@ use bytes::Bytes;
 use titorelli::Instant;
 
 pub use config::{
-    BrokerConfig, BrokerId, ClusterConfig, LogRetention, OnUnknown, Strictness, TopicConfig,
+    Access, BrokerConfig, BrokerId, ClusterConfig, LogRetention, OnUnknown, Strictness, TopicConfig,
 };
 pub use event::{BatchOutcome, ClusterEvent};
 pub use handle::OMIT_ANSWER;
@@ -268,6 +268,14 @@ impl Cluster {
         );
         topic.grow(count, retention, &brokers);
         self.elect();
+    }
+
+    /// Changes what the producer may do with a topic.
+    ///
+    /// # Panics
+    /// There is no such topic.
+    pub fn set_access(&mut self, name: &str, access: Access) {
+        self.topic_mut(name).access = access;
     }
 
     /// Moves a partition's leadership, under a new leader epoch. The log moves along.

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::config::{BrokerId, LogRetention, TopicConfig};
+use super::config::{Access, BrokerId, LogRetention, TopicConfig};
 use super::log::PartitionLog;
 use super::producer_state::ProducerStates;
 
@@ -33,6 +33,7 @@ pub(super) struct Topic {
     pub(super) name: String,
     pub(super) id: [u8; 16],
     pub(super) config: TopicConfig,
+    pub(super) access: Access,
     pub(super) partitions: Vec<Partition>,
 }
 
@@ -51,6 +52,7 @@ impl Topic {
             name,
             id,
             config,
+            access: Access::default(),
             partitions: Vec::new(),
         };
         let count = usize::try_from(config.partitions).expect("positive");

@@ -1,10 +1,13 @@
 //! Directed tests, each told by its timeline (`snapshots/story__<name>.snap`).
 
+mod acks;
 mod batching;
 mod connecting;
 mod ending;
 mod losing;
 mod old_brokers;
+mod requests;
+mod sending;
 mod timing;
 mod waiting;
 
