@@ -1,0 +1,92 @@
+"""The cases that every cluster gets: each codec × each acks × with and without keys.
+
+One request in flight: exactly the lines that were sent, each once, in order within its partition.
+"""
+
+import proof
+from proof import require
+from releases import Release
+from segments import formats
+
+ACKS = ["0", "1", "all"]
+KEYS = 997
+PARTITIONS = 3
+
+
+class Matrix:
+    """One cluster, one producer, and the cases between them."""
+
+    def __init__(self, where, program, cluster, witness, tally, scratch, lines):
+        self.where, self.program, self.cluster = where, program, cluster
+        self.witness, self.tally, self.scratch, self.lines = witness, tally, scratch, lines
+        self.brokers = cluster.state["brokers"]
+
+    def case(self, name, check):
+        self.tally.case(self.where, name, check)
+
+    def topic(self, name):
+        safe = {"min.insync.replicas": "2"} if self.brokers >= 3 else {}
+        self.cluster.create_topic(name, PARTITIONS, min(3, self.brokers), safe)
+
+    def command(self, topic, settings, *more):
+        return proof.command(self.program, self.cluster.bootstrap, topic, settings, *more)
+
+    def ask(self, topic, keyed):
+        return self.witness.ask(self.cluster, topic, self.lines, KEYS if keyed else 0)
+
+    def run(self):
+        """All cases which the brokers' release knows."""
+        for codec in self.cluster.release.codecs:
+            for acks in ACKS:
+                for keyed in (False, True):
+                    name = f"{codec} acks={acks}{' keyed' if keyed else ''}"
+                    self.case(name, lambda c=codec, a=acks, k=keyed: self.deliver(c, a, k, 1))
+        self.case("lz4 acks=all five in flight", lambda: self.deliver("lz4", "all", False, 5))
+
+    def run_pinned(self):
+        """The same with a release that is told, not asked: the brokers', and the oldest spoken."""
+        release = self.cluster.release
+        for pinned in (release.text, release.oldest_client):
+            for codec in release.codecs:
+                if codec not in Release(pinned).codecs:
+                    continue
+                for keyed in (False, True):
+                    name = f"api_version={pinned} {codec}{' keyed' if keyed else ''}"
+                    told = {"api_version": pinned}
+                    self.case(name, lambda c=codec, k=keyed, t=told: self.deliver(c, "all", k, 1, t))
+
+    def deliver(self, codec, acks, keyed, in_flight, told=None):
+        """Every line arrives once; in order when one request is in flight."""
+        told = told or {}
+        words = [codec, acks, "keyed" if keyed else "plain", in_flight, *told.values()]
+        topic = "-".join(map(str, words))
+        self.topic(topic)
+        settings = {"compression.type": codec, "acks": acks, "retries": 10, "linger.ms": 5,
+                    "max.in.flight.requests.per.connection": in_flight, **told}
+        separator = ["-K", ":"] if keyed else []
+        source = ["cat", str(self.keyed_file())] if keyed else proof.numbers(self.lines)
+        hold_s = 1 if acks == "0" and self.cluster.release.drops_unanswered else 0
+        done = proof.feed(self.command(topic, settings, *separator), source, hold_s)
+        report = proof.report(done)
+        answer = self.ask(topic, keyed)
+        proof.check_report(report, answer, self.lines, acks)
+        proof.check_arrived(answer, self.lines, is_ordered=in_flight == 1)
+        self.check_disk(topic, codec)
+        return f"{report['records_per_second']:,.0f} records/s"
+
+    def check_disk(self, topic, codec):
+        """The segments hold what was asked for: neither another codec nor another format."""
+        written = formats(self.cluster.folder, topic)
+        codecs = {found for _, found in written}
+        # A batch which its codec would not make smaller is sent uncompressed.
+        require(codec in codecs and codecs <= {codec, "none"}, f"codecs on disk: {codecs}")
+        magics = {magic for magic, _ in written}
+        require(magics == {self.cluster.release.magic}, f"formats on disk: {magics}")
+
+    def keyed_file(self):
+        """The lines with keys before them."""
+        path = self.scratch / f"keyed-{self.lines}"
+        if not path.exists():
+            with open(path, "w", encoding="ascii") as file:
+                file.writelines(f"key-{n % KEYS}:{n}\n" for n in range(1, self.lines + 1))
+        return path
