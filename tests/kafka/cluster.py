@@ -54,6 +54,13 @@ def born(pid):
     return None if fields[0] in "ZX" else fields[19]
 
 
+def excerpt(log):
+    """The first complaints of a log, which the shutdown then buries, and its end."""
+    lines = log.read_text(errors="replace").splitlines()
+    complaints = [line for line in lines if " ERROR " in line or "Exception: " in line]
+    return "\n".join([*complaints[:4], "...", *lines[-8:]])
+
+
 class Cluster:
     """The cluster whose state is in a folder: `cluster.json`, and `broker-N/` for each broker."""
 
@@ -183,9 +190,8 @@ class Cluster:
         for broker in wanted:
             while not (self.admin(broker).live_brokers() or set()) >= wanted:
                 if not self.pid(broker) or time.monotonic() > end:
-                    log = self.broker_dir(broker) / "server.log"
-                    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-                    raise SystemExit(f"broker {broker} did not start; {log} ends with\n{tail}")
+                    raise SystemExit(f"broker {broker} did not start; in its log:\n"
+                                     f"{excerpt(self.broker_dir(broker) / 'server.log')}")
                 time.sleep(0.1)
 
     def pid(self, broker):

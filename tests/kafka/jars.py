@@ -39,9 +39,9 @@ class Missing(Exception):
     """A tool that this machine does not have; the caller decides whether that is a failure."""
 
 
-def say(*words):
+def say(*words, sep=" "):
     """Tells the user something; standard output stays free for results."""
-    print(*words, file=sys.stderr, flush=True)
+    print(*words, sep=sep, file=sys.stderr, flush=True)
 
 
 def cache_dir():

@@ -3,10 +3,12 @@
 One request in flight: exactly the lines that were sent, each once, in order within its partition.
 """
 
+import json
+
 import proof
 from proof import require
 from releases import Release
-from segments import formats
+from segments import CODECS, formats
 
 ACKS = ["0", "1", "all"]
 KEYS = 997
@@ -34,8 +36,13 @@ class Matrix:
     def ask(self, topic, keyed):
         return self.witness.ask(self.cluster, topic, self.lines, KEYS if keyed else 0)
 
-    def run(self):
-        """All cases which the brokers' release knows."""
+    def run(self, kind="delivered"):
+        """All cases of a kind."""
+        {"delivered": self.run_delivered, "pinned": self.run_pinned,
+         "refused": self.run_refused}[kind]()
+
+    def run_delivered(self):
+        """What the brokers' release knows arrives."""
         for codec in self.cluster.release.codecs:
             for acks in ACKS:
                 for keyed in (False, True):
@@ -47,13 +54,32 @@ class Matrix:
         """The same with a release that is told, not asked: the brokers', and the oldest spoken."""
         release = self.cluster.release
         for pinned in (release.text, release.oldest_client):
-            for codec in release.codecs:
-                if codec not in Release(pinned).codecs:
-                    continue
+            told = {"api_version": pinned}
+            for codec in [known for known in Release(pinned).codecs if known in release.codecs]:
                 for keyed in (False, True):
                     name = f"api_version={pinned} {codec}{' keyed' if keyed else ''}"
-                    told = {"api_version": pinned}
-                    self.case(name, lambda c=codec, k=keyed, t=told: self.deliver(c, "all", k, 1, t))
+                    self.case(name,
+                              lambda c=codec, k=keyed, t=told: self.deliver(c, "all", k, 1, t))
+
+    def run_refused(self):
+        """What the brokers' release does not know is refused before it is sent."""
+        for codec in CODECS:
+            if codec not in self.cluster.release.codecs:
+                self.case(f"{codec} is refused", lambda c=codec: self.refuse(c))
+
+    def refuse(self, codec):
+        """No line is sent, and the producer says why."""
+        topic = f"{codec}-refused"
+        self.topic(topic)
+        done = proof.feed(self.command(topic, {"compression.type": codec}),
+                          proof.numbers(self.lines))
+        said = f"{done.stdout[-400:]} {done.stderr[-600:]}"
+        require(done.returncode == 1, f"exit status {done.returncode}, not 1: {said}")
+        require(json.loads(done.stdout)["maybe_persisted"] == 0, f"something was sent: {said}")
+        require(codec in done.stderr, f"not a word of {codec}: {said}")
+        answer = self.witness.ask(self.cluster, topic, 0)
+        require(answer["found"] == 0, f"consumer: {answer}")
+        return done.stderr.splitlines()[0]
 
     def deliver(self, codec, acks, keyed, in_flight, told=None):
         """Every line arrives once; in order when one request is in flight."""

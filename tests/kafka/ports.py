@@ -1,7 +1,7 @@
 """Which TCP ports of this machine a cluster takes.
 
-A cluster has a hundred from its first one on: brokers, then ZooKeeper and controllers, then ten for
-each further listener of the brokers.
+A cluster has two hundred from its first one on: brokers, then ZooKeeper and controllers, then ten
+for each further listener of the brokers.
 """
 
 import random
@@ -11,7 +11,7 @@ from admin import HOST
 
 BROKERS_MAX = 9
 ZOOKEEPER = 9
-SPAN = 100
+SPAN = 200
 
 
 def broker(first, number):
@@ -55,7 +55,7 @@ def choose(wanted, brokers, listeners):
     candidates = [wanted]
     if not wanted:
         # Two runs that begin at the same time shall not choose the same ones.
-        candidates = random.sample(range(19_100, 29_100, SPAN), 100)
+        candidates = random.sample(range(19_100, 29_100, SPAN), 50)
     for first in candidates:
         if all(is_free(port) for port in all_of(first, brokers, listeners)):
             return first

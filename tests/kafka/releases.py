@@ -46,7 +46,7 @@ class Release:
 
     @property
     def magic(self):
-        """The format of records on disk: message sets 0 and 1 (KIP-32), record batches 2 (KIP-98)."""
+        """The format of records on disk: message sets 0 and 1 (KIP-32), batches 2 (KIP-98)."""
         return 0 if self.number < (0, 10) else 1 if self.number < (0, 11) else 2
 
     @property

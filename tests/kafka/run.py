@@ -8,7 +8,8 @@ with five requests in flight, and, on three brokers, one while a broker is kille
   run.py                               100,000 lines per case
   run.py --lines 1000000               the full proof
   run.py --versions 0.11.0.3 2.8.2     the same cases on one broker of each of these releases
-  run.py --versions 2.8.2 --pinned     and with `api_version` told instead of asked
+  run.py --versions 2.8.2 --cases pinned    with `api_version` told instead of asked
+  run.py --versions 0.11.0.3 --cases refused   with what that release does not know
   run.py --client confluent            with another producer: is it the cluster's fault?
 
 Without Java, Maven or the virtual environment it says `skipped`; when CI is set, that is a failure.
@@ -106,7 +107,7 @@ def prove_releases(args, witness, scratch, tally):
                     starting = starter.submit(start, clusters[at + 1], 1, 0, args.versions[at + 1])
                 matrix = Matrix(version, proof.producer(args, version), clusters[at], witness,
                                 tally, scratch, args.lines)
-                matrix.run_pinned() if args.pinned else matrix.run()
+                matrix.run(args.cases)
                 clusters[at].down()
         finally:
             starter.shutdown()
@@ -123,12 +124,12 @@ def arguments():
     parser.add_argument("--port", type=int, default=0, help="of the first broker; 0: any free")
     parser.add_argument("--versions", nargs="+", metavar="RELEASE",
                         help="releases from 0.8.2.2 on; one broker each")
-    parser.add_argument("--pinned", action="store_true",
-                        help="of each release, only the cases that tell `api_version`")
+    parser.add_argument("--cases", choices=["delivered", "pinned", "refused"], default="delivered",
+                        help="of each release: other cases than that everything arrives")
     proof.add_arguments(parser)
     args = parser.parse_args()
-    if args.pinned and not args.versions:
-        parser.error("--pinned needs --versions")
+    if args.cases != "delivered" and not args.versions:
+        parser.error("--cases needs --versions")
     args.lines = args.lines or (RELEASE_LINES if args.versions else 100_000)
     return args
 
