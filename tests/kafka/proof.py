@@ -83,11 +83,11 @@ def add_arguments(parser):
                         help="another producer, to see whether the cluster does what it should")
 
 
-def producer(args, version):
-    """The words that begin the command line of a producer to this release."""
+def producer(args):
+    """The words that begin the command line of the producer."""
     if args.client in REFERENCES:
         python = python_with(REFERENCES[args.client])
-        return [str(python), str(Path(__file__).with_name("reference.py")), args.client, version]
+        return [str(python), str(Path(__file__).with_name("reference.py")), args.client]
     if not Path(args.titorelli).exists():
         raise SystemExit(f"no {args.titorelli}: cargo build --release -p titorelli-cli")
     return [args.titorelli]

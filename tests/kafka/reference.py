@@ -1,10 +1,9 @@
 """Another producer behind the command line of `titorelli produce`, as far as the proofs use it.
 
-    reference.py CLIENT RELEASE produce -b HOST:PORT -t TOPIC --report json [-K SEP] [-X K=V]
+    reference.py CLIENT produce -b HOST:PORT -t TOPIC --report json [-K SEP] [-X K=V]
 
-CLIENT is `confluent` or `kafka-python`. RELEASE is that of the brokers; those before 0.10 cannot be
-asked. Runs in the virtual environment of `jars.python_with`. What the client says goes to standard
-error, and the exit status is 1 when a record was not acknowledged.
+CLIENT is `confluent` or `kafka-python`. Runs in the virtual environment of `jars.python_with`. What
+the client says goes to standard error, and the exit status is 1 when a record was not acknowledged.
 """
 
 import argparse
@@ -63,7 +62,7 @@ def confluent(args, settings, outcome):
         words[LIBRDKAFKA.get(key, key)] = value
     if words.pop("ssl.check.hostname", "true") == "false":
         words["ssl.endpoint.identification.algorithm"] = "none"
-    release = words.pop("api.version", args.release if is_silent(args.release) else None)
+    release = words.pop("api.version", None)
     if release:
         # librdkafka warns of each use of these: it has others in mind from 3.x on.
         words |= {"api.version.request": "false", "broker.version.fallback": release,
@@ -103,9 +102,9 @@ def kafka_python(args, settings, outcome):
         words[key.replace(".", "_")] = typed(value)
     if words.get("compression_type") == "none":
         del words["compression_type"]
-    release = settings.get("api_version", args.release if is_silent(args.release) else None)
-    if release:
-        words["api_version"] = tuple(int(part) for part in release.split("."))
+    if "api_version" in words:
+        release = settings["api_version"].split(".")
+        words["api_version"] = tuple(int(part) for part in release)
     try:
         producer = KafkaProducer(**words)
         for key, value in records(args):
@@ -119,11 +118,6 @@ def kafka_python(args, settings, outcome):
         producer.close(10)
     except (KafkaError, OSError) as error:
         sys.exit(f"{error!r}")
-
-
-def is_silent(release):
-    """Whether brokers of that release cannot be asked what they speak."""
-    return tuple(int(part) for part in release.split(".")) < (0, 10)
 
 
 def typed(text):
@@ -146,7 +140,6 @@ def records(args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("client", choices=["confluent", "kafka-python"])
-    parser.add_argument("release")
     parser.add_argument("command", choices=["produce"])
     parser.add_argument("-b", dest="bootstrap")
     parser.add_argument("-t", dest="topic")

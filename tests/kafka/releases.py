@@ -37,10 +37,11 @@ class Release:
         return self.number >= (0, 11)
 
     @property
-    def drops_unanswered(self):
-        """Whether requests may be lost that need no answer, when their connection ends.
+    def is_careless_at_close(self):
+        """Whether requests that need no answer may suffer when their connection ends.
 
-        0.9.0.1 forgets what it has received and not yet carried out, and no producer knows.
+        What it has received and not yet carried out, 0.9.0.1 forgets, and 0.10.2.2 carries out in
+        any order. No producer knows.
         """
         return (0, 9) <= self.number < (0, 11)
 

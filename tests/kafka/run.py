@@ -79,13 +79,12 @@ def start(cluster, brokers, port, version):
     say(f"Apache Kafka {version}, {brokers} broker(s), up in {time.monotonic() - began:.1f} s")
 
 
-def prove_brokers(args, witness, scratch, tally):
+def prove_brokers(args, program, witness, scratch, tally):
     """All cases against a fresh cluster of each size."""
     for brokers in args.brokers:
         cluster = Cluster(scratch / f"cluster-{brokers}")
         try:
             start(cluster, brokers, args.port, args.version)
-            program = proof.producer(args, args.version)
             matrix = Matrix(f"{brokers} broker(s)", program, cluster, witness, tally, scratch,
                             args.lines)
             matrix.run()
@@ -95,7 +94,7 @@ def prove_brokers(args, witness, scratch, tally):
             cluster.down()
 
 
-def prove_releases(args, witness, scratch, tally):
+def prove_releases(args, program, witness, scratch, tally):
     """The cases against one broker of each release; the next one starts while this one works."""
     clusters = [Cluster(scratch / version) for version in args.versions]
     with ThreadPoolExecutor(1) as starter:
@@ -105,8 +104,8 @@ def prove_releases(args, witness, scratch, tally):
                 starting.result()
                 if at + 1 < len(clusters):
                     starting = starter.submit(start, clusters[at + 1], 1, 0, args.versions[at + 1])
-                matrix = Matrix(version, proof.producer(args, version), clusters[at], witness,
-                                tally, scratch, args.lines)
+                matrix = Matrix(version, program, clusters[at], witness, tally, scratch,
+                                args.lines)
                 matrix.run(args.cases)
                 clusters[at].down()
         finally:
@@ -142,11 +141,11 @@ def main():
     name = "kafka-releases" if args.versions else "kafka"
     try:
         # What is missing shows before a broker starts.
-        proof.producer(args, args.version)
+        program = proof.producer(args)
         witness = Witness()
         with tempfile.TemporaryDirectory(prefix="titorelli-kafka-") as scratch:
             prove = prove_releases if args.versions else prove_brokers
-            prove(args, witness, Path(scratch), tally)
+            prove(args, program, witness, Path(scratch), tally)
         witness.close()
     except Missing as missing:
         sys.exit(proof.skipped(name, missing))

@@ -115,7 +115,7 @@ class Proof:
 
     def __init__(self, args, cluster, witness, tally):
         self.args, self.cluster, self.witness, self.tally = args, cluster, witness, tally
-        self.program = proof.producer(args, args.version)
+        self.program = proof.producer(args)
 
     def run(self, cases):
         with ThreadPoolExecutor(TOGETHER) as pool:
@@ -199,7 +199,7 @@ def main():
     try:
         # What is missing shows before a broker starts.
         program("openssl")
-        proof.producer(args, args.version)
+        proof.producer(args)
         witness = Witness()
         with tempfile.TemporaryDirectory(prefix="titorelli-kafka-") as scratch:
             cluster, began = Cluster(Path(scratch) / "cluster"), time.monotonic()
