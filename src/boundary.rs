@@ -76,6 +76,8 @@ pub enum CloseCause {
     ByPeer,
     /// The transport failed; the operating system's words.
     Transport(Arc<str>),
+    /// The TLS handshake failed, or a TLS alert ended the connection; the driver's words.
+    Tls(Arc<str>),
 }
 
 /// An effect for the driver to carry out.
@@ -187,6 +189,8 @@ pub enum Reason {
     ReconnectBackoff,
     /// A connection is not established in time.
     ConnectionSetup,
+    /// A connection was idle for `connections_max_idle`.
+    ConnectionIdle,
     /// A broker's throttle ends.
     Throttle,
     /// A waiter reaches `max_block`.

@@ -92,6 +92,9 @@ pub enum SendError {
     },
     /// The record's own fields are invalid.
     InvalidRecord(&'static str),
+    /// The producer was built in another process, of which this one is a fork: its I/O thread is
+    /// not here. Told by drivers.
+    Forked,
     /// The producer is closed or closing.
     Closed,
 }
@@ -168,6 +171,10 @@ impl fmt::Display for SendError {
                  accepted"
             ),
             Self::InvalidRecord(reason) => write!(f, "invalid record: {reason}; not accepted"),
+            Self::Forked => f.write_str(
+                "the producer was built before this process was forked, and its I/O thread is not \
+                 here; not accepted, build a producer in this process",
+            ),
             Self::Closed => f.write_str("the producer is closed; not accepted"),
         }
     }
@@ -211,6 +218,16 @@ pub enum DeliveryCause {
     Disconnected(CloseCause),
     /// The broker's bytes made no sense, so its connection was closed.
     Protocol(Arc<str>),
+    /// The broker cannot take it: what it cannot take.
+    Unsupported(Arc<str>),
+    /// A serializer of the application failed, or panicked: its words. Told by drivers.
+    NotSerialized(Arc<str>),
+    /// The application's partitioner failed, panicked, or chose a partition that the topic does
+    /// not have: what it did. Told by drivers.
+    NotPartitioned(Arc<str>),
+    /// The record was under way when this process was forked; only the other process can know.
+    /// Told by drivers.
+    Forked,
     /// `close` ran out of time.
     ProducerClosed,
 }
@@ -227,6 +244,10 @@ impl fmt::Display for DeliveryCause {
             }
             Self::Disconnected(cause) => write!(f, "disconnected: {cause}"),
             Self::Protocol(what) => write!(f, "unreadable answer: {what}"),
+            Self::Unsupported(what) => write!(f, "the broker does not take {what}"),
+            Self::NotSerialized(words) => write!(f, "not serialized: {words}"),
+            Self::NotPartitioned(words) => write!(f, "no partition: {words}"),
+            Self::Forked => f.write_str("it was under way when this process was forked"),
             Self::ProducerClosed => f.write_str("the producer was closed before it was sent"),
         }
     }
@@ -239,6 +260,7 @@ impl fmt::Display for CloseCause {
             Self::Unreachable(words) => write!(f, "not reachable: {words}"),
             Self::ByPeer => f.write_str("closed by the broker"),
             Self::Transport(words) => write!(f, "transport failed: {words}"),
+            Self::Tls(words) => write!(f, "TLS: {words}"),
         }
     }
 }
@@ -254,6 +276,10 @@ impl DeliveryError {
             | DeliveryCause::SetupTimeout
             | DeliveryCause::Disconnected(_)
             | DeliveryCause::Protocol(_)
+            | DeliveryCause::Unsupported(_)
+            | DeliveryCause::NotSerialized(_)
+            | DeliveryCause::NotPartitioned(_)
+            | DeliveryCause::Forked
             | DeliveryCause::ProducerClosed => None,
         }
     }

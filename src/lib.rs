@@ -36,6 +36,8 @@
 //!
 //! The README has a whole driver on blocking sockets; `DESIGN.md` is the map.
 
+#![forbid(unsafe_code)]
+
 mod accumulator;
 mod backoff;
 mod boundary;
@@ -43,6 +45,7 @@ pub mod config;
 mod connection;
 mod error;
 mod metadata;
+pub mod metrics;
 mod producer;
 mod random;
 mod record;
@@ -64,6 +67,7 @@ pub use boundary::{
 };
 pub use config::{Acks, ApiVersion, Config, Partitioner, SecurityProtocol};
 pub use error::{ConfigError, DeliveryCause, DeliveryError, SendError, UnknownCause};
+pub use metrics::Metrics;
 pub use producer::ProducerCore;
 pub use record::{Header, Record};
 pub use report::Report;

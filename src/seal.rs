@@ -2,7 +2,8 @@
 
 use crate::boundary::BatchId;
 use crate::wire::compression::{self, Codec};
-use crate::wire::record_batch::{self, HEADER_BYTES, Stamp};
+use crate::wire::record_batch::{self, Stamp};
+use crate::wire::{Format, Front, message_set};
 use bytes::Bytes;
 
 /// A closed batch on its way to being compressed and checked. [`run`](Self::run) is a pure
@@ -12,6 +13,7 @@ pub struct SealJob {
     pub(crate) batch: BatchId,
     pub(crate) raw: Vec<u8>,
     pub(crate) level: Option<i32>,
+    pub(crate) format: Format,
     /// What the header will say; its codec is the one wished for.
     pub(crate) stamp: Stamp,
 }
@@ -20,7 +22,7 @@ pub struct SealJob {
 #[derive(Debug)]
 pub struct SealedJob {
     pub(crate) batch: BatchId,
-    pub(crate) header: [u8; HEADER_BYTES],
+    pub(crate) front: Front,
     pub(crate) body: Bytes,
     /// The buffer of the uncompressed records, where the body is another one.
     pub(crate) spare: Option<Vec<u8>>,
@@ -39,27 +41,50 @@ impl SealJob {
         self.raw.len()
     }
 
-    /// Compresses, unless the result would be larger, and stamps the header with its CRC-32C.
+    /// Compresses, unless the result would be larger, and makes what goes before the body, with its
+    /// checksum.
     #[must_use]
     pub fn run(mut self) -> SealedJob {
+        if self.format < Format::V2 {
+            return self.run_message_set();
+        }
         let compressed = match self.stamp.codec {
             Codec::None => None,
             codec @ (Codec::Gzip | Codec::Snappy | Codec::Lz4 | Codec::Zstd) => {
                 compression::compress(codec, self.level, &self.raw)
             }
         };
-        let (body, spare) = if let Some(compressed) = compressed {
-            (Bytes::from(compressed), Some(self.raw))
-        } else {
+        if compressed.is_none() {
             self.stamp.codec = Codec::None;
-            (Bytes::from(self.raw), None)
-        };
-        let header = record_batch::header(&self.stamp, &body);
-        SealedJob {
-            batch: self.batch,
-            header,
-            body,
-            spare,
         }
+        let front = |body: &[u8]| Front::from(record_batch::header(&self.stamp, body));
+        match compressed {
+            Some(body) => sealed(self.batch, front(&body), body, Some(self.raw)),
+            None => sealed(self.batch, front(&self.raw), self.raw, None),
+        }
+    }
+
+    fn run_message_set(self) -> SealedJob {
+        let wrapped = message_set::wrap(
+            self.format,
+            self.stamp.codec,
+            self.level,
+            self.stamp.record_count,
+            self.stamp.max_timestamp,
+            &self.raw,
+        );
+        match wrapped {
+            Some((front, body)) => sealed(self.batch, front, body, Some(self.raw)),
+            None => sealed(self.batch, Front::NONE, self.raw, None),
+        }
+    }
+}
+
+fn sealed(batch: BatchId, front: Front, body: Vec<u8>, spare: Option<Vec<u8>>) -> SealedJob {
+    SealedJob {
+        batch,
+        front,
+        body: Bytes::from(body),
+        spare,
     }
 }

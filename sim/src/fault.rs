@@ -14,6 +14,8 @@ pub enum Fault {
     CutResponsesAfter(BrokerId, usize),
     /// The answers of a broker vanish from now on, on its present connections, without an end.
     Silence(BrokerId),
+    /// Attempts to connect to a broker are swallowed from now on: nobody answers, for or against.
+    Stall(BrokerId),
     /// A partition gets another leader, under a new epoch.
     MoveLeader {
         /// The topic.

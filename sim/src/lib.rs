@@ -12,6 +12,8 @@
 //!
 //! Nothing here reads a clock, opens a socket or starts a thread: same inputs, same outputs.
 
+#![forbid(unsafe_code)]
+
 pub mod check;
 pub mod cluster;
 pub mod codec;

@@ -25,6 +25,8 @@ pub struct Story {
     world: World,
     /// The leader map, for the first line.
     title: String,
+    /// When [`Self::ready`] was done.
+    began: titorelli::Instant,
 }
 
 impl Story {
@@ -62,6 +64,7 @@ impl Story {
         Self {
             world: World::new(config),
             title,
+            began: titorelli::Instant::ZERO,
         }
     }
 
@@ -119,6 +122,7 @@ impl Story {
         let at_ms = self.world.now().as_micros() / 1_000;
         self.world
             .run_until(titorelli::Instant::from_millis((at_ms / 1_000 + 1) * 1_000));
+        self.began = self.world.now();
         self.world.narrate(true);
     }
 
@@ -140,6 +144,11 @@ impl Story {
             value,
             ..OwnedRecord::default()
         })
+    }
+
+    /// Sends any record.
+    pub fn give(&mut self, record: OwnedRecord) -> RecordId {
+        self.world.send(record)
     }
 
     /// Waits, then sends.
@@ -240,6 +249,13 @@ impl Story {
         self.inflict(&Fault::Silence(parse_broker(broker)));
     }
 
+    /// Attempts to connect to a broker are swallowed from now on.
+    #[track_caller]
+    pub fn stall(&mut self, broker: &str) {
+        self.fault(format_args!("nobody answers where {broker} was"));
+        self.inflict(&Fault::Stall(parse_broker(broker)));
+    }
+
     /// Does something else to the cluster; `what` is the line that is printed.
     pub fn control(&mut self, what: &str, action: impl FnOnce(&mut Cluster)) {
         self.fault(what);
@@ -291,6 +307,19 @@ impl Story {
             .filter(|value| value != "ready")
             .collect();
         assert_eq!(found, values, "the log of {place}");
+    }
+
+    /// The times of the lines with these words in them, in microseconds since the story began.
+    ///
+    /// # Panics
+    /// There is none.
+    #[track_caller]
+    #[must_use]
+    pub fn micros_of(&self, words: &str) -> Vec<u64> {
+        let times = self.world.timeline().times_of(words);
+        assert!(!times.is_empty(), "no line has {words:?}");
+        let micros = |at: &titorelli::Instant| at.as_micros() - self.began.as_micros();
+        times.iter().map(micros).collect()
     }
 
     /// What became of a record.

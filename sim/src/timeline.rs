@@ -37,6 +37,18 @@ impl Timeline {
         }
     }
 
+    /// When there was a line with these words in it, the first of them whole: every time, in order.
+    #[must_use]
+    pub fn times_of(&self, words: &str) -> Vec<Instant> {
+        let within = format!(" {words}");
+        let has_words = |line: &&Line| line.text.starts_with(words) || line.text.contains(&within);
+        self.lines
+            .iter()
+            .filter(has_words)
+            .map(|line| line.at)
+            .collect()
+    }
+
     /// The last lines: what a failure report shows.
     pub(crate) fn tail(&self, count: usize) -> String {
         let from = self.lines.len().saturating_sub(count);

@@ -4,7 +4,7 @@ use crate::boundary::{BatchId, ConnId};
 use crate::error::DeliveryCause;
 use crate::slot::PartitionSlot;
 use crate::time::Instant;
-use crate::wire::record_batch::HEADER_BYTES;
+use crate::wire::{Format, Front};
 use bytes::Bytes;
 
 /// The batch that a partition is filling: the hot end of a batch.
@@ -14,6 +14,8 @@ pub(crate) struct OpenBatch {
     /// The records encoded so far; no header room.
     pub(crate) body: Vec<u8>,
     pub(crate) record_count: u32,
+    /// The size of the greatest of them.
+    pub(crate) record_bytes_max: usize,
     pub(crate) base_timestamp_ms: i64,
     pub(crate) max_timestamp_ms: i64,
 }
@@ -26,8 +28,14 @@ pub(crate) struct Batch {
     /// Its place in the order of opening over all partitions; flush and retries go by it.
     pub(crate) ordinal: u64,
     pub(crate) created: Instant,
+    /// Of its records, from the first one on.
+    pub(crate) format: Format,
     /// Final once the batch is closed.
     pub(crate) record_count: u32,
+    /// As encoded, before compression; final once the batch is closed.
+    pub(crate) raw_bytes: usize,
+    /// The size of the greatest record; final once the batch is closed.
+    pub(crate) record_bytes_max: usize,
     pub(crate) base_timestamp_ms: i64,
     pub(crate) max_timestamp_ms: i64,
     /// Bytes of `buffer_memory` it holds, but for those of its open body.
@@ -47,10 +55,7 @@ pub(crate) enum Content {
     /// With the driver, being sealed.
     Away,
     /// Ready for the wire; every attempt sends exactly these bytes (invariant I2).
-    Sealed {
-        header: [u8; HEADER_BYTES],
-        body: Bytes,
-    },
+    Sealed { front: Front, body: Bytes },
 }
 
 /// Where the batch is.

@@ -14,8 +14,8 @@ use crate::config::Config;
 use crate::record::Record;
 use crate::slot::{BatchSlot, PartitionSlot};
 use crate::time::Instant;
-use crate::wire::record;
 use crate::wire::record_batch::HEADER_BYTES;
+use crate::wire::{Format, Front, message_set, record};
 use batch::{Batch, Content, History, OpenBatch, Place};
 use core::time::Duration;
 use links::Links;
@@ -38,6 +38,8 @@ pub(crate) struct Accumulator {
     /// Bytes a batch's body may have.
     body_bytes_max: usize,
     linger: Duration,
+    /// The format that records are written in: of all open batches.
+    format: Format,
     open: Vec<Option<OpenBatch>>,
     entries: Vec<Entry>,
     vacant: Vec<BatchSlot>,
@@ -63,6 +65,7 @@ impl Accumulator {
         Self {
             body_bytes_max: batch_bytes_max.saturating_sub(HEADER_BYTES),
             linger: config.linger,
+            format: Format::V2,
             open: Vec::new(),
             entries: Vec::new(),
             vacant: Vec::new(),
@@ -80,6 +83,34 @@ impl Accumulator {
 
     pub(crate) fn memory_mut(&mut self) -> &mut Memory {
         &mut self.memory
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Records are written in this format from now on. What is open in another closes; the caller
+    /// queues it.
+    pub(crate) fn set_format(&mut self, format: Format) {
+        if core::mem::replace(&mut self.format, format) == format {
+            return;
+        }
+        for index in 0..self.open.len() {
+            if self.open[index].is_some() {
+                self.close_into_list(PartitionSlot::at(index));
+            }
+        }
+    }
+
+    /// The most that a record can need in a batch's body.
+    #[inline]
+    pub(crate) fn body_bytes_max(&self, record: &Record<'_>) -> usize {
+        match self.format {
+            Format::V2 => record::encoded_bytes_max(record.key, record.value, record.headers),
+            old @ (Format::V0 | Format::V1) => {
+                message_set::message_bytes(old, record.key, record.value)
+            }
+        }
     }
 
     /// Makes room for the open batch of `partition`.
@@ -110,7 +141,7 @@ impl Accumulator {
         if let Some(open) = &mut self.open[partition.index()] {
             let filled = open.body.len() + body_bytes;
             if filled <= open.body.capacity() && filled <= body_bytes_max {
-                let ticket = encode(open, record, timestamp_ms);
+                let ticket = encode(open, self.format, record, timestamp_ms);
                 // A batch that could not take another such record is full.
                 if open.body.len() + body_bytes > body_bytes_max {
                     self.close_into_list(partition);
@@ -161,7 +192,7 @@ impl Accumulator {
             self.open_batch(clock(), partition, timestamp_ms, body);
         }
         let open = self.open[partition.index()].as_mut().expect("opened above");
-        let ticket = encode(open, record, timestamp_ms);
+        let ticket = encode(open, self.format, record, timestamp_ms);
         if open.body.len() + body_bytes > self.body_bytes_max {
             self.close_into_list(partition);
         }
@@ -193,7 +224,10 @@ impl Accumulator {
             partition,
             ordinal: self.next_ordinal,
             created: now,
+            format: self.format,
             record_count: 0,
+            raw_bytes: 0,
+            record_bytes_max: 0,
             base_timestamp_ms: timestamp_ms,
             max_timestamp_ms: timestamp_ms,
             held_bytes: 0,
@@ -208,6 +242,7 @@ impl Accumulator {
             id,
             body,
             record_count: 0,
+            record_bytes_max: 0,
             base_timestamp_ms: timestamp_ms,
             max_timestamp_ms: timestamp_ms,
         });
@@ -229,6 +264,8 @@ impl Accumulator {
         assert_eq!(batch.id, open.id, "the open batch is the one in the table");
         assert!(open.record_count > 0, "a batch opens with a record");
         batch.record_count = open.record_count;
+        batch.raw_bytes = open.body.len();
+        batch.record_bytes_max = open.record_bytes_max;
         batch.base_timestamp_ms = open.base_timestamp_ms;
         batch.max_timestamp_ms = open.max_timestamp_ms;
         batch.held_bytes = open.body.capacity();
@@ -316,7 +353,7 @@ impl Accumulator {
     pub(crate) fn put_sealed(
         &mut self,
         slot: BatchSlot,
-        header: [u8; HEADER_BYTES],
+        front: Front,
         body: bytes::Bytes,
         spare: Option<Vec<u8>>,
     ) {
@@ -326,7 +363,7 @@ impl Accumulator {
             "only a batch that is away comes back"
         );
         let body_bytes = body.len();
-        batch.content = Content::Sealed { header, body };
+        batch.content = Content::Sealed { front, body };
         if let Some(spare) = spare {
             let excess = batch.held_bytes - body_bytes;
             batch.held_bytes = body_bytes;
@@ -402,18 +439,20 @@ impl Accumulator {
 
 /// Appends a record that fits. Shared by both paths of `append`.
 #[inline]
-fn encode(open: &mut OpenBatch, record: &Record<'_>, timestamp_ms: i64) -> Ticket {
-    let index = open.record_count;
-    let delta = timestamp_ms - open.base_timestamp_ms;
-    record::encode(
-        &mut open.body,
-        index,
-        delta,
-        record.key,
-        record.value,
-        record.headers,
-    );
+fn encode(open: &mut OpenBatch, format: Format, record: &Record<'_>, timestamp_ms: i64) -> Ticket {
+    let (index, begins_at) = (open.record_count, open.body.len());
+    let (body, key, value) = (&mut open.body, record.key, record.value);
+    match format {
+        Format::V2 => {
+            let delta = timestamp_ms - open.base_timestamp_ms;
+            record::encode(body, index, delta, key, value, record.headers);
+        }
+        old @ (Format::V0 | Format::V1) => {
+            message_set::append(body, old, index, timestamp_ms, key, value);
+        }
+    }
     open.record_count = index + 1;
+    open.record_bytes_max = open.record_bytes_max.max(open.body.len() - begins_at);
     open.max_timestamp_ms = open.max_timestamp_ms.max(timestamp_ms);
     Ticket {
         batch: open.id,

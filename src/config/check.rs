@@ -2,11 +2,15 @@
 
 use super::{ApiVersion, Config, Partitioner, SecurityProtocol, servers};
 use crate::error::ConfigError;
-use crate::wire::{Release, compression};
+use crate::wire::{Codec, Release, compression};
 use core::time::Duration;
 
 /// The protocol's lengths are signed 32-bit numbers.
 const WIRE_BYTES_MAX: usize = 0x7fff_ffff;
+/// With less, hardly a record would fit.
+const RECORD_BYTES_MIN: usize = 256;
+/// The first release that takes LZ4; the protocol does not tell.
+const LZ4_SINCE: Release = Release::new(0, 8, 2);
 /// Answers about a few brokers and topics must fit.
 const RECEIVE_BYTES_MIN: usize = 1_024;
 
@@ -37,7 +41,18 @@ impl Config {
         let send_buffer_bytes = self.send_buffer_bytes.map_or(1, |bytes| bytes as usize);
         for (key, least, value, most) in [
             ("batch_size", 0, self.batch_size, WIRE_BYTES_MAX),
-            ("max_request_size", 1, self.max_request_size, WIRE_BYTES_MAX),
+            (
+                "max_request_size",
+                RECORD_BYTES_MIN,
+                self.max_request_size,
+                WIRE_BYTES_MAX,
+            ),
+            (
+                "buffer_memory",
+                RECORD_BYTES_MIN,
+                self.buffer_memory,
+                usize::MAX,
+            ),
             (
                 "receive_message_max_bytes",
                 RECEIVE_BYTES_MIN,
@@ -71,11 +86,11 @@ impl Config {
             ),
         ] {
             if value < least {
-                let reason = format!("{value} is less than {least}, the least that works");
+                let reason = format!("{value} is less than {least}, the least that it can be");
                 return Err(ConfigError::new(key, reason));
             }
             if value > most {
-                let reason = format!("{value} is more than {most}, the most that works");
+                let reason = format!("{value} is more than {most}, the most that it can be");
                 return Err(ConfigError::new(key, reason));
             }
         }
@@ -192,6 +207,10 @@ impl Config {
             );
             return Err(ConfigError::new("api_version", reason));
         };
+        if self.compression == Codec::Lz4 && release < LZ4_SINCE {
+            let reason = format!("Kafka {release} does not know lz4; {LZ4_SINCE} has it");
+            return Err(ConfigError::new("compression", reason));
+        }
         if versions.produce < self.compression.produce_version_min() {
             let reason = format!(
                 "Kafka {release} does not know {}; {} has it",
@@ -325,6 +344,11 @@ mod tests {
             &[("api_version", "2.0"), ("compression_type", "zstd")],
             "compression",
         );
+        refused(
+            &[("api_version", "0.8.1"), ("compression_type", "lz4")],
+            "compression",
+        );
+        refused(&[("api_version", "0.7")], "api_version");
         let keys = [
             ("partitioner", "round_robin"),
             ("partitioner_ignore_keys", "true"),

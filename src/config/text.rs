@@ -100,7 +100,7 @@ const fn converted(
 impl Config {
     /// Sets one key from text: by kafka-python's name (`linger_ms`), the Java producer's
     /// (`linger.ms`) or librdkafka's (`queue.buffering.max.ms`). All are in
-    /// [`KEYS`](super::KEYS).
+    /// [`KEYS`].
     ///
     /// Times are in milliseconds and may have decimals; lists are separated by commas.
     ///

@@ -41,6 +41,8 @@ pub(crate) struct Carried {
 pub(crate) struct Draft {
     /// Counts the drafts of its connection.
     pub(crate) number: u64,
+    /// Of the request.
+    pub(crate) version: i16,
     pub(crate) carried: Vec<Carried>,
     /// Batches that are still away.
     pub(crate) unsealed: usize,

@@ -40,6 +40,8 @@ pub(crate) struct Connection {
     pub(crate) drafts: VecDeque<Draft>,
     /// No new requests: it closes when it is idle.
     pub(crate) is_retiring: bool,
+    /// When a request or an answer was last seen.
+    pub(crate) used_at: Instant,
     next_correlation_id: i32,
     next_draft: u64,
 }
@@ -63,6 +65,7 @@ impl Connection {
             unanswered: VecDeque::new(),
             drafts: VecDeque::new(),
             is_retiring: false,
+            used_at: begun_at,
             next_correlation_id: 0,
             next_draft: 0,
         }
@@ -126,9 +129,10 @@ impl Connection {
     }
 
     /// Adds a draft with the next number.
-    pub(crate) fn push_draft(&mut self, carried: Vec<Carried>, unsealed: usize) {
+    pub(crate) fn push_draft(&mut self, version: i16, carried: Vec<Carried>, unsealed: usize) {
         self.drafts.push_back(Draft {
             number: self.next_draft,
+            version,
             carried,
             unsealed,
         });

@@ -9,6 +9,7 @@ mod waiting;
 use crate::boundary::{Deadline, FlushId, Input, Output, PartitionInfo, Reason, Ticket, WaiterId};
 use crate::config::Config;
 use crate::error::{ConfigError, SendError};
+use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::report::Report;
 use crate::sender::Sender;
@@ -67,8 +68,10 @@ enum Lifecycle {
 enum Patience {
     /// Say so.
     None,
-    /// Become a waiter.
+    /// Become a waiter, for `max_block`.
     Wait,
+    /// Become a waiter, until then.
+    Until(Instant),
     /// It is a waiter whose turn came.
     Turn(WaiterId, Waiter),
 }
@@ -111,12 +114,28 @@ impl ProducerCore {
     #[inline]
     pub fn send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
         let now = self.tick(now);
-        self.offer(|| now, record, Patience::Wait)
+        self.offer(|| now, None, record, Patience::Wait)
+    }
+
+    /// [`send`](Self::send) that waits until an instant of the caller's instead of `max_block`: for
+    /// a call that has waited before, or has a deadline of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_until(
+        &mut self,
+        now: Instant,
+        record: &Record<'_>,
+        give_up_at: Instant,
+    ) -> Result<Ticket, SendError> {
+        let now = self.tick(now);
+        self.offer(|| now, None, record, Patience::Until(give_up_at))
     }
 
     /// [`send`](Self::send) with a clock in place of the time: it is read only when time matters,
-    /// that is once per batch and not once per record. A record without a timestamp gets the
-    /// latest time that the core has seen.
+    /// that is once per batch and not once per record. `unix_time_ms` is the timestamp of a record
+    /// that brings none.
     ///
     /// # Errors
     ///
@@ -125,9 +144,10 @@ impl ProducerCore {
     pub fn send_with_clock(
         &mut self,
         clock: impl Fn() -> Instant,
+        unix_time_ms: i64,
         record: &Record<'_>,
     ) -> Result<Ticket, SendError> {
-        self.offer(clock, record, Patience::Wait)
+        self.offer(clock, Some(unix_time_ms), record, Patience::Wait)
     }
 
     /// Like [`send`](Self::send), but never waits: an unknown topic is asked for, and the call
@@ -139,7 +159,7 @@ impl ProducerCore {
     #[inline]
     pub fn try_send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
         let now = self.tick(now);
-        self.offer(|| now, record, Patience::None)
+        self.offer(|| now, None, record, Patience::None)
     }
 
     /// Accepts the record of a waiter whose turn came. It may have to wait once more, for the next
@@ -163,7 +183,7 @@ impl ProducerCore {
                 let memory = self.sender.accumulator.memory_mut();
                 let known = self.waiters.remove(waiter, memory).expect("found");
                 let now = self.tick(now);
-                let result = self.offer(|| now, record, Patience::Turn(waiter, known));
+                let result = self.offer(|| now, None, record, Patience::Turn(waiter, known));
                 self.settle();
                 result
             }
@@ -194,6 +214,7 @@ impl ProducerCore {
         }
         let before_ordinal = self.sender.accumulator.next_ordinal();
         self.flushes.push_back(Flush { id, before_ordinal });
+        self.sender.meters.on_flush(self.sender.now, id);
         self.sender.press();
         self.has_news = true;
         id
@@ -351,6 +372,12 @@ impl ProducerCore {
         &self.sender.config
     }
 
+    /// The metrics of this moment, under the names of the Java producer. O(topics + brokers).
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.sender.metrics(self.waiters.len())
+    }
+
     /// What is under way, for people.
     #[must_use]
     pub fn report(&self) -> Report {
@@ -388,10 +415,11 @@ impl ProducerCore {
 
     /// Says what became true: memory for waiters, flushes and close completed.
     fn settle(&mut self) {
-        while let Some(id) = self
+        while let Some((id, waiter)) = self
             .waiters
             .admit_next(self.sender.accumulator.memory_mut())
         {
+            self.measure_wait(&waiter);
             self.sender.outputs.push_back(Output::Admitted(id));
         }
         let accumulator = &self.sender.accumulator;
@@ -403,6 +431,7 @@ impl ProducerCore {
                 break;
             }
             self.flushes.pop_front();
+            self.sender.meters.on_flushed(self.sender.now, flush.id);
             self.sender.outputs.push_back(Output::Flushed(flush.id));
         }
         if matches!(self.lifecycle, Lifecycle::Closing { .. }) && oldest.is_none() {

@@ -9,7 +9,7 @@ use crate::record::Record;
 use crate::sender::Sender;
 use crate::slot::{PartitionSlot, TopicSlot};
 use crate::time::Instant;
-use crate::wire::record;
+use crate::wire::Format;
 use crate::wire::record_batch::HEADER_BYTES;
 
 /// The greatest length of a topic's name (Java `Topic.MAX_NAME_LENGTH`).
@@ -22,13 +22,19 @@ impl ProducerCore {
     pub(super) fn offer(
         &mut self,
         clock: impl Fn() -> Instant,
+        unix_time_ms: Option<i64>,
         record: &Record<'_>,
         patience: Patience,
     ) -> Result<Ticket, SendError> {
         self.refuse_if_closed()?;
-        let body_bytes = record::encoded_bytes_max(record.key, record.value, record.headers);
+        if record.value.is_none() && record.key.is_none() {
+            let reason = "a null value deletes what its key names, so it needs a key";
+            return Err(SendError::InvalidRecord(reason));
+        }
+        self.check_format(record)?;
+        let body_bytes = self.sender.accumulator.body_bytes_max(record);
         self.check_size(body_bytes)?;
-        let timestamp_ms = self.timestamp_ms(record)?;
+        let timestamp_ms = self.timestamp_ms(record, unix_time_ms)?;
         let topic = match self.sender.metadata.find(record.topic) {
             Some(topic) => topic,
             None => self.intern(record.topic)?,
@@ -75,11 +81,29 @@ impl ProducerCore {
             return true;
         };
         match patience {
-            Patience::None | Patience::Wait => false,
+            Patience::None | Patience::Wait | Patience::Until(_) => false,
             // With memory set aside for it, its turn was given to it in order. A waiter for
             // metadata has had none yet.
             Patience::Turn(id, known) => known.want != Want::Turn(0) || id < first,
         }
+    }
+
+    /// What brokers before 0.11 could not keep is refused rather than lost.
+    #[inline]
+    fn check_format(&self, record: &Record<'_>) -> Result<(), SendError> {
+        let format = self.sender.accumulator.format();
+        if format == Format::V2 {
+            return Ok(());
+        }
+        if !record.headers.is_empty() {
+            let reason = "the brokers are older than Kafka 0.11, which brought headers";
+            return Err(SendError::InvalidRecord(reason));
+        }
+        if record.timestamp_ms.is_some() && format == Format::V0 {
+            let reason = "the brokers are older than Kafka 0.10, which brought timestamps";
+            return Err(SendError::InvalidRecord(reason));
+        }
+        Ok(())
     }
 
     #[inline]
@@ -101,18 +125,23 @@ impl ProducerCore {
     }
 
     #[inline]
-    fn timestamp_ms(&self, record: &Record<'_>) -> Result<i64, SendError> {
+    fn timestamp_ms(
+        &self,
+        record: &Record<'_>,
+        unix_time_ms: Option<i64>,
+    ) -> Result<i64, SendError> {
         match record.timestamp_ms {
-            Some(0..) => Ok(record.timestamp_ms.unwrap_or_default()),
+            Some(timestamp_ms @ 0..) => Ok(timestamp_ms),
             Some(_) => Err(SendError::InvalidRecord("the timestamp is negative")),
-            None => {
-                let (then, unix_time_ms) = self.wall_clock;
-                let now = self.sender.now;
-                let passed_ms = now.as_micros().saturating_sub(then.as_micros()) / 1_000;
-                let passed_ms = i64::try_from(passed_ms).unwrap_or(i64::MAX);
-                Ok(unix_time_ms.saturating_add(passed_ms).max(0))
-            }
+            None => Ok(unix_time_ms.unwrap_or_else(|| self.wall_clock_ms()).max(0)),
         }
+    }
+
+    /// What the wall clock shows, as far as it was told.
+    fn wall_clock_ms(&self) -> i64 {
+        let (then, unix_time_ms) = self.wall_clock;
+        let passed_ms = self.sender.now.since(then).as_millis();
+        unix_time_ms.saturating_add(i64::try_from(passed_ms).unwrap_or(i64::MAX))
     }
 
     /// The record's partition, or what has to be known first.

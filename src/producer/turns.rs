@@ -29,13 +29,21 @@ impl ProducerCore {
         }
         self.has_news = true;
         match patience {
-            Patience::None => self.refusal(want, Duration::ZERO),
             Patience::Wait => {
                 let deadline = now + self.sender.config.max_block;
                 SendError::WouldBlock(self.waiters.add(now, deadline, want))
             }
+            Patience::Until(deadline) if deadline > now => {
+                SendError::WouldBlock(self.waiters.add(now, deadline, want))
+            }
+            Patience::None | Patience::Until(_) => self.refusal(want, Duration::ZERO),
             Patience::Turn(id, known) if known.deadline > now => {
-                self.waiters.insert(id, Waiter { want, ..known });
+                let waiter = Waiter {
+                    want,
+                    wants_since: now,
+                    ..known
+                };
+                self.waiters.insert(id, waiter);
                 SendError::WouldBlock(id)
             }
             Patience::Turn(_, known) => self.refusal(want, now.since(known.since)),
@@ -43,7 +51,10 @@ impl ProducerCore {
     }
 
     /// The error for what was wanted and did not come.
-    fn refusal(&self, want: Want, waited: Duration) -> SendError {
+    fn refusal(&mut self, want: Want, waited: Duration) -> SendError {
+        if let Want::Memory(_) = want {
+            self.sender.meters.on_exhausted(self.sender.now);
+        }
         let memory = self.sender.accumulator.memory();
         let name = |topic: TopicSlot| Arc::clone(&self.sender.metadata.topic(topic).name);
         match want {
@@ -96,7 +107,8 @@ impl ProducerCore {
             };
             let memory = self.sender.accumulator.memory_mut();
             if is_known {
-                self.waiters.admit(id, memory);
+                let waiter = self.waiters.admit(id, memory);
+                self.measure_wait(&waiter);
                 self.sender.outputs.push_back(Output::Admitted(id));
             } else if is_refused {
                 let code = topic.error.expect("looked at");
@@ -119,6 +131,17 @@ impl ProducerCore {
         refresh.on_answered(now, is_satisfied, rng);
     }
 
+    /// How long a call has waited for what it wanted last.
+    pub(super) fn measure_wait(&mut self, waiter: &Waiter) {
+        let now = self.sender.now;
+        let span = now.since(waiter.wants_since);
+        match waiter.want {
+            Want::Memory(_) => self.sender.meters.on_buffer_wait(now, span),
+            Want::Topic(_) | Want::Partition(..) => self.sender.meters.on_metadata_wait(span),
+            Want::Turn(_) => unreachable!("with its turn it waits no more"),
+        }
+    }
+
     pub(super) fn expire_waiters(&mut self, now: Instant) {
         let memory = self.sender.accumulator.memory_mut();
         let mut expired = Vec::new();
@@ -126,6 +149,7 @@ impl ProducerCore {
             expired.push(waiter);
         }
         for (id, waiter) in expired {
+            self.measure_wait(&waiter);
             let error = self.refusal(waiter.want, now.since(waiter.since));
             self.sender.outputs.push_back(Output::Refused(id, error));
         }

@@ -29,6 +29,8 @@ pub(crate) struct Waiter {
     pub(crate) since: Instant,
     pub(crate) deadline: Instant,
     pub(crate) want: Want,
+    /// When it began to want that.
+    pub(crate) wants_since: Instant,
 }
 
 /// All waiting calls.
@@ -82,6 +84,7 @@ impl Waiters {
                 since: now,
                 deadline,
                 want,
+                wants_since: now,
             },
         );
         id
@@ -112,17 +115,19 @@ impl Waiters {
     }
 
     /// It is this waiter's turn; `bytes` are set aside. It may take its time from now on.
-    fn give_turn(&mut self, id: WaiterId, bytes: usize, memory: &mut Memory) {
+    fn give_turn(&mut self, id: WaiterId, bytes: usize, memory: &mut Memory) -> Waiter {
         let waiter = self.known.get_mut(&id).expect("known");
+        let before = *waiter;
         waiter.want = Want::Turn(bytes);
         self.deadlines.remove(&(waiter.deadline, id));
         self.for_memory.remove(&id);
         memory.reserve(bytes);
         self.reserved_bytes += bytes;
+        before
     }
 
-    /// The next waiter for whose record there is memory now; its bytes are set aside.
-    pub(crate) fn admit_next(&mut self, memory: &mut Memory) -> Option<WaiterId> {
+    /// The next waiter for whose record there is memory now, as it was; its bytes are set aside.
+    pub(crate) fn admit_next(&mut self, memory: &mut Memory) -> Option<(WaiterId, Waiter)> {
         let id = *self.for_memory.first()?;
         let Want::Memory(bytes) = self.known[&id].want else {
             unreachable!("it is among those who wait for memory");
@@ -130,13 +135,12 @@ impl Waiters {
         if bytes > memory.available_bytes() {
             return None;
         }
-        self.give_turn(id, bytes, memory);
-        Some(id)
+        Some((id, self.give_turn(id, bytes, memory)))
     }
 
-    /// Gives a waiter for metadata its turn.
-    pub(crate) fn admit(&mut self, id: WaiterId, memory: &mut Memory) {
-        self.give_turn(id, 0, memory);
+    /// Gives a waiter for metadata its turn; returns it as it was.
+    pub(crate) fn admit(&mut self, id: WaiterId, memory: &mut Memory) -> Waiter {
+        self.give_turn(id, 0, memory)
     }
 
     /// The next waiter whose time is up; it is forgotten.

@@ -30,6 +30,8 @@ impl Sender {
                 .filter(|result| self.order(result, *carried).is_eq());
             self.on_answered(*carried, node, result);
         }
+        let throttle_ms = u64::try_from(answer.throttle_time_ms).unwrap_or(0);
+        self.meters.on_throttle(self.now, throttle_ms);
         self.throttle(slot, answer.throttle_time_ms);
     }
 
@@ -161,9 +163,11 @@ impl Sender {
         let batch = self.accumulator.batch_mut(slot);
         batch.history.last_failure = Some(cause.clone());
         batch.history.not_before = not_before;
-        let (partition, id) = (batch.partition, batch.id);
+        let (partition, id, records) = (batch.partition, batch.id, batch.record_count);
         self.backing_off.insert((not_before, partition));
         self.stats.retries += 1;
+        let topic = self.metadata.partition(partition).topic;
+        self.meters.on_retry(self.now, topic, records);
         self.trace(|sender| TraceEvent::Retry {
             topic: Arc::clone(&sender.metadata.topic_of(partition).name),
             partition: sender.metadata.partition(partition).index,

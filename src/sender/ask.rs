@@ -136,6 +136,7 @@ impl Sender {
     /// An answer about the cluster.
     pub(super) fn on_metadata(&mut self, conn: ConnId, asked: Asked, answer: &wire::Response) {
         let slot = self.connections[&conn].broker;
+        self.informed_at = self.now;
         self.learn_brokers(&answer.brokers);
         let count = |sender: &Self, slot| sender.metadata.topic(slot).partitions.len();
         let before: Vec<_> = asked.topics.iter().map(|slot| count(self, *slot)).collect();

@@ -4,6 +4,7 @@
 //! ring of partitions that have something for it.
 
 use crate::boundary::ConnId;
+use crate::error::DeliveryCause;
 use crate::slot::PartitionSlot;
 use crate::time::Instant;
 use std::collections::VecDeque;
@@ -25,8 +26,8 @@ pub(crate) struct Broker {
     pub(crate) slow: u32,
     /// Not connected to before.
     pub(crate) retry_at: Instant,
-    /// What the last connection ended with; for errors.
-    pub(crate) last_failure: Option<Arc<str>>,
+    /// What the last connection ended with, with a word on what it may mean; for errors.
+    pub(crate) last_failure: Option<(DeliveryCause, &'static str)>,
     /// No request before (KIP-219).
     pub(crate) throttled_until: Instant,
     /// Closed batches that wait in the lanes it leads.

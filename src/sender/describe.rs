@@ -1,10 +1,35 @@
 //! The sender's part of a report.
 
 use super::Sender;
+use crate::connection::Connection;
 use crate::connection::phase::Phase;
+use crate::metrics::{Gauges, Metrics};
 use crate::report::Report;
+use std::sync::Arc;
 
 impl Sender {
+    /// The metrics of this moment; `waiters` calls wait.
+    pub(crate) fn metrics(&self, waiters: usize) -> Metrics {
+        let memory = self.accumulator.memory();
+        let in_flight = |connection: &Connection| connection.in_flight.len();
+        let gauges = Gauges {
+            buffer_bytes: memory.limit_bytes(),
+            buffer_bytes_used: memory.used_bytes(),
+            waiters,
+            connections: self.connections.len(),
+            requests_in_flight: self.connections.values().map(in_flight).sum(),
+            metadata_age: self.now.since(self.informed_at),
+        };
+        let topics = self.metadata.topics();
+        self.meters.snapshot(
+            self.now,
+            self.config.client_id(),
+            gauges,
+            topics.map(|(_, topic)| Arc::clone(&topic.name)),
+            self.brokers.iter().map(|broker| broker.node),
+        )
+    }
+
     /// A line per connection, and per partition that has something under way.
     pub(crate) fn report(&self) -> Report {
         let memory = self.accumulator.memory();

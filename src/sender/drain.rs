@@ -4,6 +4,8 @@ use super::Sender;
 use crate::accumulator::batch::{Content, Place};
 use crate::boundary::{ConnId, Output};
 use crate::connection::in_flight::{Carried, RequestKind};
+use crate::error::DeliveryCause;
+use crate::metrics::BatchSent;
 use crate::seal::SealJob;
 use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
 use crate::wire::record_batch::{HEADER_BYTES, Stamp};
@@ -36,11 +38,10 @@ impl Sender {
             return;
         };
         while self.has_room(conn) {
-            let carried = self.pick(slot, conn);
-            if carried.is_empty() {
+            let Some((version, carried)) = self.pick(slot, conn) else {
                 return;
-            }
-            self.draft(conn, carried);
+            };
+            self.draft(conn, version, carried);
         }
     }
 
@@ -51,9 +52,11 @@ impl Sender {
         !is_throttled && connection.room(self.rules.max_in_flight).is_some()
     }
 
-    /// Takes one batch of each lane in the ring, as far as they fit into one request.
-    fn pick(&mut self, broker: BrokerSlot, conn: ConnId) -> Vec<Carried> {
+    /// Takes one batch of each lane in the ring, as far as they fit into one request; with the
+    /// version of that, which the format of the first one decides.
+    fn pick(&mut self, broker: BrokerSlot, conn: ConnId) -> Option<(i16, Vec<Carried>)> {
         let mut picked = Vec::new();
+        let mut version = None;
         let mut bytes = REQUEST_OVERHEAD_BYTES + self.config.client_id().len();
         for _ in 0..self.brokers[broker.index()].ring.len() {
             let Some(partition) = self.brokers[broker.index()].ring.pop_front() else {
@@ -64,14 +67,21 @@ impl Sender {
             let Some(body_bytes) = self.next_bytes(partition, conn) else {
                 continue;
             };
+            let next_version = self.next_version(partition, conn);
+            if next_version.is_none() {
+                self.refuse_next(partition);
+                continue;
+            }
             let topic = self.metadata.topic_of(partition);
             let overhead = HEADER_BYTES + PARTITION_OVERHEAD_BYTES + topic.name.len();
-            if !picked.is_empty() && bytes + overhead + body_bytes > self.config.max_request_size {
+            let is_too_much = bytes + overhead + body_bytes > self.config.max_request_size;
+            if !picked.is_empty() && (is_too_much || version != next_version) {
                 let lane = &mut self.lanes[partition.index()];
                 lane.ring = Some(broker);
                 self.brokers[broker.index()].ring.push_front(partition);
                 break;
             }
+            version = next_version;
             bytes += overhead + body_bytes;
             let topic_id = topic.id;
             let slot = self.take_next(partition, conn);
@@ -83,7 +93,28 @@ impl Sender {
             });
             self.mark_ready(partition);
         }
-        picked
+        Some((version?, picked))
+    }
+
+    /// The version of Produce for what the lane would send next, if the broker takes its format.
+    fn next_version(&self, partition: PartitionSlot, conn: ConnId) -> Option<i16> {
+        let next = self.lanes[partition.index()].queue.front();
+        let format = match next {
+            Some(slot) => self.accumulator.batch(*slot).format,
+            None => self.accumulator.format(),
+        };
+        self.connections[&conn].versions()?.produce_for(format)
+    }
+
+    /// The lane's next batch is in a format that its leader does not take.
+    fn refuse_next(&mut self, partition: PartitionSlot) {
+        let queued = self.lanes[partition.index()].queue.front().copied();
+        let slot = queued.or_else(|| self.accumulator.open_slot(partition));
+        let slot = slot.expect("the lane has something to send");
+        let format = self.accumulator.batch(slot).format;
+        let words = format!("records of format {format}, as another broker of the cluster wants");
+        self.fail(slot, DeliveryCause::Unsupported(words.into()));
+        self.mark_ready(partition);
     }
 
     /// The size of the body that the lane would send next, if it may send.
@@ -128,7 +159,7 @@ impl Sender {
     }
 
     /// Begins a request: asks for the seals it lacks, and sends it when there are none.
-    fn draft(&mut self, conn: ConnId, mut carried: Vec<Carried>) {
+    fn draft(&mut self, conn: ConnId, version: i16, mut carried: Vec<Carried>) {
         carried.sort_by_key(|carried| {
             let partition = self.metadata.partition(carried.partition);
             (partition.topic, partition.index)
@@ -162,6 +193,7 @@ impl Sender {
                 batch: carried.batch,
                 raw,
                 level,
+                format: batch.format,
                 stamp,
             };
             self.outputs.push_back(Output::Seal(job));
@@ -170,7 +202,7 @@ impl Sender {
             .connections
             .get_mut(&conn)
             .expect("drained to a live connection");
-        connection.push_draft(carried, unsealed);
+        connection.push_draft(version, carried, unsealed);
         self.emit_drafts(conn);
     }
 
@@ -186,11 +218,11 @@ impl Sender {
                 return;
             }
             let draft = connection.drafts.pop_front().expect("looked at");
-            self.send_produce_request(conn, draft.carried);
+            self.send_produce_request(conn, draft.version, draft.carried);
         }
     }
 
-    fn send_produce_request(&mut self, conn: ConnId, carried: Vec<Carried>) {
+    fn send_produce_request(&mut self, conn: ConnId, version: i16, carried: Vec<Carried>) {
         // A batch that expired meanwhile stays behind: it was never sent.
         let is_live = |carried: &Carried| self.accumulator.find(carried.batch).is_some();
         let (carried, expired): (Vec<_>, Vec<_>) = carried.into_iter().partition(is_live);
@@ -205,10 +237,6 @@ impl Sender {
             .connections
             .get_mut(&conn)
             .expect("drafted on a live connection");
-        let version = connection
-            .versions()
-            .expect("drafted on a ready connection")
-            .produce;
         let correlation_id = connection.take_correlation_id();
         let chunks = self.encode_produce_request(version, correlation_id, &carried);
         for carried in &carried {
@@ -219,6 +247,7 @@ impl Sender {
             self.stats.batch_records += u64::from(batch.record_count);
         }
         self.stats.produce_requests += 1;
+        self.measure(&carried);
         self.emit(
             conn,
             correlation_id,
@@ -226,6 +255,29 @@ impl Sender {
             RequestKind::Produce(carried),
             chunks,
         );
+    }
+
+    fn measure(&mut self, carried: &[Carried]) {
+        let mut records = 0;
+        for carried in carried {
+            let slot = self.accumulator.find(carried.batch).expect("retained");
+            let batch = self.accumulator.batch(slot);
+            let Content::Sealed { front, body } = &batch.content else {
+                unreachable!("what is sent is sealed");
+            };
+            let sent = BatchSent {
+                topic: self.metadata.partition(carried.partition).topic,
+                records: batch.record_count,
+                raw_bytes: batch.raw_bytes,
+                record_bytes_max: batch.record_bytes_max,
+                header_bytes: front.len(),
+                body_bytes: body.len(),
+                queued: self.now.since(batch.created),
+            };
+            records += u64::from(batch.record_count);
+            self.meters.on_batch(self.now, &sent);
+        }
+        self.meters.on_produce(self.now, records);
     }
 
     fn encode_produce_request(
@@ -237,13 +289,13 @@ impl Sender {
         let mut partitions = Vec::with_capacity(carried.len());
         for carried in carried {
             let slot = self.accumulator.find(carried.batch).expect("retained");
-            let Content::Sealed { header, body } = &self.accumulator.batch(slot).content else {
+            let Content::Sealed { front, body } = &self.accumulator.batch(slot).content else {
                 unreachable!("a draft without unsealed batches has sealed ones only");
             };
             let index = self.metadata.partition(carried.partition).index;
             partitions.push(produce::Partition {
                 index,
-                header: *header,
+                front: *front,
                 body: body.clone(),
             });
         }

@@ -5,17 +5,13 @@ use crate::accumulator::batch::Place;
 use crate::boundary::{ConnId, Input, Output};
 use crate::connection::Connection;
 use crate::connection::in_flight::{Request, RequestKind};
-use crate::connection::phase::{self, Phase, PhaseEvent, Step};
+use crate::connection::phase::{self, PhaseEvent, Step};
 use crate::error::DeliveryCause;
 use crate::seal::SealedJob;
 use crate::slot::BrokerSlot;
 use crate::trace::TraceEvent;
-use crate::wire::{self, ApiKey, ErrorCode, RequestHead, Versions, api_versions};
+use crate::wire::{self, api_versions};
 use core::fmt;
-
-/// The name and version that brokers see (KIP-511).
-const SOFTWARE_NAME: &str = "titorelli";
-const SOFTWARE_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// How a connection ended: it decides which bytes may have left (invariant S2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +50,7 @@ impl Sender {
         let connection = Connection::new(conn, slot, self.now, give_up_at, frame_bytes_max);
         self.connections.insert(conn, connection);
         self.stats.connects += 1;
+        self.meters.on_connect(self.now);
         self.outputs.push_back(Output::Connect { conn, host, port });
     }
 
@@ -64,37 +61,6 @@ impl Sender {
             .get(&conn)
             .map(|connection| connection.phase.kind());
         phase.map_or(Step::Ignore, |phase| phase::step(phase, event))
-    }
-
-    fn on_connected(&mut self, conn: ConnId) {
-        if self.step(conn, PhaseEvent::Connected) != Step::AskVersions {
-            return;
-        }
-        let connection = self.connections.get_mut(&conn).expect("it has a step");
-        if let Phase::Connecting { give_up_at } = connection.phase {
-            connection.phase = Phase::Negotiating { give_up_at };
-        }
-        self.ask_versions(conn, ApiKey::ApiVersions.supported().max);
-    }
-
-    fn ask_versions(&mut self, conn: ConnId, version: i16) {
-        let connection = self
-            .connections
-            .get_mut(&conn)
-            .expect("asked for a live connection");
-        let correlation_id = connection.take_correlation_id();
-        let head = RequestHead {
-            correlation_id,
-            client_id: Some(self.config.client_id()),
-        };
-        let frame = api_versions::encode_request(version, &head, SOFTWARE_NAME, SOFTWARE_VERSION);
-        self.emit(
-            conn,
-            correlation_id,
-            version,
-            RequestKind::ApiVersions,
-            vec![frame],
-        );
     }
 
     /// Queues a request for writing and remembers how to read its answer.
@@ -111,6 +77,7 @@ impl Sender {
             .connections
             .get_mut(&conn)
             .expect("emitted on a live connection");
+        let broker = connection.broker;
         let begins_at = connection.progress.emitted();
         for bytes in chunks {
             connection.progress.on_emitted(bytes.len());
@@ -118,6 +85,7 @@ impl Sender {
         }
         let ends_at = connection.progress.emitted();
         let sent_at = self.now;
+        connection.used_at = sent_at;
         let request = Request {
             correlation_id,
             sent_at,
@@ -133,6 +101,7 @@ impl Sender {
         }
         self.stats.requests += 1;
         self.stats.request_bytes += ends_at - begins_at;
+        self.meters.on_request(sent_at, broker, ends_at - begins_at);
     }
 
     fn on_sent(&mut self, conn: ConnId, bytes: usize) {
@@ -140,6 +109,7 @@ impl Sender {
             return;
         };
         connection.progress.on_sent(bytes);
+        connection.used_at = self.now;
         let (broker, sent) = (connection.broker, connection.progress.sent());
         let written = connection
             .unanswered
@@ -153,8 +123,13 @@ impl Sender {
     }
 
     fn on_received(&mut self, conn: ConnId, mut bytes: &[u8]) {
+        if let Some(connection) = self.connections.get(&conn) {
+            let broker = connection.broker;
+            self.meters.on_received(self.now, broker, bytes.len());
+        }
         // A frame may end its connection: then the rest of the bytes is nobody's.
         while let Some(connection) = self.connections.get_mut(&conn) {
+            connection.used_at = self.now;
             match connection.frames.next(&mut bytes) {
                 Ok(Some(frame)) => self.on_frame(conn, &frame),
                 Ok(None) => return,
@@ -181,14 +156,14 @@ impl Sender {
         match &oldest.kind {
             RequestKind::ApiVersions => match api_versions::decode_response(version, frame) {
                 Ok(answer) => {
-                    connection.in_flight.pop_answered(correlation_id);
+                    self.pop_answered(conn, correlation_id);
                     self.on_versions(conn, version, &answer);
                 }
                 Err(error) => self.on_nonsense(conn, &error),
             },
             RequestKind::Metadata(_) => match wire::metadata::decode_response(version, frame) {
                 Ok(answer) => {
-                    if let Some(request) = connection.in_flight.pop_answered(correlation_id)
+                    if let Some(request) = self.pop_answered(conn, correlation_id)
                         && let RequestKind::Metadata(asked) = request.kind
                     {
                         self.on_metadata(conn, asked, &answer);
@@ -198,7 +173,7 @@ impl Sender {
             },
             RequestKind::Produce(_) => match wire::produce::decode_response(version, frame) {
                 Ok(answer) => {
-                    if let Some(request) = connection.in_flight.pop_answered(correlation_id)
+                    if let Some(request) = self.pop_answered(conn, correlation_id)
                         && let RequestKind::Produce(carried) = request.kind
                     {
                         self.on_produced(conn, &carried, answer);
@@ -207,6 +182,19 @@ impl Sender {
                 Err(error) => self.on_nonsense(conn, &error),
             },
         }
+    }
+
+    /// The oldest request of a connection is answered.
+    fn pop_answered(&mut self, conn: ConnId, correlation_id: i32) -> Option<Request> {
+        let connection = self.connections.get_mut(&conn)?;
+        let request = connection.in_flight.pop_answered(correlation_id)?;
+        let latency = match request.kind {
+            RequestKind::Produce(_) => Some(self.now.since(request.sent_at)),
+            RequestKind::ApiVersions | RequestKind::Metadata(_) => None,
+        };
+        self.meters
+            .on_response(self.now, connection.broker, latency);
+        Some(request)
     }
 
     /// Some brokers answer acks=0: such answers are read and ignored. Any other is nonsense.
@@ -225,61 +213,19 @@ impl Sender {
         self.lose(conn, &cause, Ending::Dropped);
     }
 
-    fn on_versions(&mut self, conn: ConnId, asked: i16, answer: &api_versions::Response) {
-        let is_refused = answer.error == ErrorCode::UNSUPPORTED_VERSION && asked > 0;
-        if is_refused && self.step(conn, PhaseEvent::VersionsRefused) == Step::AskVersionsAgain {
-            // The broker may say which versions it knows; else the oldest is understood by all.
-            let own = answer
-                .ranges
-                .iter()
-                .find(|range| range.api_key == ApiKey::ApiVersions.code());
-            let version = own.map_or(0, |range| range.max.clamp(0, asked - 1));
-            return self.ask_versions(conn, version);
-        }
-        if answer.error != ErrorCode::NONE {
-            return self.on_nonsense(conn, &format_args!("ApiVersions refused: {}", answer.error));
-        }
-        match Versions::choose(&answer.ranges) {
-            Ok(versions) => self.on_ready(conn, versions, answer.throttle_time_ms),
-            Err(unsupported) => self.on_nonsense(conn, &unsupported),
-        }
-    }
-
-    fn on_ready(&mut self, conn: ConnId, versions: Versions, throttle_time_ms: i32) {
-        let connection = self
-            .connections
-            .get_mut(&conn)
-            .expect("answered on a live connection");
-        let step = phase::step(connection.phase.kind(), PhaseEvent::VersionsAgreed);
-        if step != Step::Serve {
-            return;
-        }
-        connection.phase = Phase::Ready(versions);
-        let slot = connection.broker;
-        let broker = &mut self.brokers[slot.index()];
-        (broker.failures, broker.slow) = (0, 0);
-        broker.last_failure = None;
-        let node = broker.node;
-        self.trace(|_| TraceEvent::Ready {
-            conn,
-            node,
-            produce_version: versions.produce,
-            metadata_version: versions.metadata,
-        });
-        self.throttle(slot, throttle_time_ms);
-    }
-
     /// A connection is gone. Its requests become retries or failures, and its broker is left in
     /// peace for a while.
     pub(super) fn lose(&mut self, conn: ConnId, cause: &DeliveryCause, ending: Ending) {
         let Some(connection) = self.connections.remove(&conn) else {
             return;
         };
+        self.meters.on_disconnect(self.now);
         if ending == Ending::Dropped {
             self.outputs.push_back(Output::Disconnect(conn));
         }
         let slot = connection.broker;
         let was_ready = connection.versions().is_some();
+        let hint = self.hint(connection.phase, cause);
         let broker = &mut self.brokers[slot.index()];
         broker.conn = None;
         broker.failures = if was_ready {
@@ -291,7 +237,7 @@ impl Sender {
             broker.slow = broker.slow.saturating_add(1);
         }
         broker.retry_at = self.now + self.reconnect.pause(broker.failures.max(1), &mut self.rng);
-        broker.last_failure = Some(cause.to_string().into());
+        broker.last_failure = Some((cause.clone(), hint));
         let (node, retry_at) = (broker.node, broker.retry_at);
         let cause_told = cause.clone();
         self.trace(|_| TraceEvent::ConnectionLost {
@@ -336,12 +282,12 @@ impl Sender {
     fn on_sealed(&mut self, job: SealedJob) {
         let SealedJob {
             batch: id,
-            header,
+            front,
             body,
             spare,
         } = job;
         let place = if let Some(slot) = self.accumulator.find(id) {
-            self.accumulator.put_sealed(slot, header, body, spare);
+            self.accumulator.put_sealed(slot, front, body, spare);
             let batch = self.accumulator.batch(slot);
             let (partition, place) = (batch.partition, batch.place);
             self.mark_ready(partition);
@@ -366,9 +312,16 @@ impl Sender {
     pub(super) fn retire_connections(&mut self) {
         let idle = |connection: &&Connection| connection.is_retiring && connection.requests() == 0;
         while let Some(conn) = self.connections.values().find(idle).map(|c| c.id) {
-            let connection = self.connections.remove(&conn).expect("found");
-            self.brokers[connection.broker.index()].conn = None;
-            self.outputs.push_back(Output::Disconnect(conn));
+            self.end_idle(conn);
         }
+    }
+
+    /// Closes a connection that owes nothing and is owed nothing.
+    pub(super) fn end_idle(&mut self, conn: ConnId) {
+        let connection = self.connections.remove(&conn).expect("it was looked at");
+        assert_eq!(connection.requests(), 0, "nothing is under way there");
+        self.meters.on_disconnect(self.now);
+        self.brokers[connection.broker.index()].conn = None;
+        self.outputs.push_back(Output::Disconnect(conn));
     }
 }

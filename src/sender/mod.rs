@@ -11,6 +11,7 @@ mod describe;
 mod drain;
 pub(crate) mod lane;
 mod link;
+mod negotiate;
 mod times;
 pub(crate) mod verdict;
 
@@ -18,15 +19,17 @@ use crate::accumulator::Accumulator;
 use crate::accumulator::batch::Place;
 use crate::backoff::Backoff;
 use crate::boundary::{ConnId, Delivery, Outcome, Output};
-use crate::config::{Acks, Config, servers};
+use crate::config::{Acks, ApiVersion, Config, servers};
 use crate::connection::Connection;
 use crate::error::{ConfigError, DeliveryCause, DeliveryError};
 use crate::metadata::Metadata;
 use crate::metadata::refresh::Refresh;
+use crate::metrics::Meters;
 use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
 use crate::stats::Stats;
 use crate::time::Instant;
 use crate::trace::TraceEvent;
+use crate::wire::Versions;
 use ask::Answered;
 use broker::Broker;
 use lane::{Lane, Rules};
@@ -46,7 +49,12 @@ pub(crate) struct Sender {
     pub(crate) accumulator: Accumulator,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) stats: Stats,
+    pub(crate) meters: Meters,
+    /// When a broker last told about the cluster.
+    informed_at: Instant,
     rules: Rules,
+    /// The versions of the release that `api_version` names: no broker is asked then.
+    pinned: Option<Versions>,
     retry: Backoff,
     reconnect: Backoff,
     /// How long the set-up of a connection may take; without jitter.
@@ -101,6 +109,10 @@ impl Sender {
             max: config.effective_socket_connection_setup_timeout_max(),
             jitter_percent: 0,
         };
+        let pinned = match config.api_version {
+            ApiVersion::Auto => None,
+            ApiVersion::Release(release) => release.versions(),
+        };
         Ok(Self {
             rng: ChaCha8Rng::from_seed(seed),
             now,
@@ -109,10 +121,13 @@ impl Sender {
             accumulator: Accumulator::new(&config),
             outputs: VecDeque::new(),
             stats: Stats::default(),
+            meters: Meters::new(config.metrics_sample_window, config.metrics_num_samples),
+            informed_at: now,
             rules: Rules {
                 max_in_flight: config.max_in_flight_requests_per_connection,
                 is_unanswered: config.acks == Acks::None,
             },
+            pinned,
             retry,
             reconnect,
             setup,
@@ -155,15 +170,20 @@ impl Sender {
     #[cold]
     #[inline(never)]
     pub(crate) fn on_appended(&mut self, partition: PartitionSlot) {
+        self.queue_closed();
+        if self.config.linger.is_zero() && self.accumulator.has_open(partition) {
+            self.make_open_due(partition);
+        }
+    }
+
+    /// Queues the batches that closed themselves.
+    fn queue_closed(&mut self) {
         // Popped in reverse order of closing; the ordinal puts them right.
         while let Some((partition, batch)) = self.accumulator.pop_just_closed() {
             // It was the closed batch that was due; one opened since lingers for itself.
             self.lanes[partition.index()].is_open_due = false;
             self.enqueue(partition, batch);
             self.is_crowded |= self.has_crowd(partition);
-        }
-        if self.config.linger.is_zero() && self.accumulator.has_open(partition) {
-            self.make_open_due(partition);
         }
     }
 
@@ -271,6 +291,10 @@ impl Sender {
             Place::Drained { .. } | Place::InFlight(_) => {}
         }
         let batch = self.accumulator.finish(slot);
+        if !matches!(outcome, Outcome::Acked { .. }) {
+            let topic = self.metadata.partition(partition).topic;
+            self.meters.on_failure(self.now, topic, batch.record_count);
+        }
         self.stats
             .on_completed(&outcome, u64::from(batch.record_count));
         self.outputs.push_back(Output::Delivered(Delivery {
@@ -296,11 +320,14 @@ impl Sender {
         let batch = self.accumulator.batch(slot);
         let is_unresolved = batch.history.is_unresolved;
         let partition = self.metadata.partition(batch.partition);
-        let last_failure = batch
-            .history
-            .last_failure
-            .clone()
-            .filter(|last| *last != cause);
+        // What was never sent may have had a leader that cannot be reached.
+        let of_leader = || {
+            let leader = self.leader_of(batch.partition)?;
+            let (cause, _) = self.brokers[leader.index()].last_failure.as_ref()?;
+            Some(cause.clone())
+        };
+        let of_batch = batch.history.last_failure.clone();
+        let last_failure = of_batch.or_else(of_leader).filter(|last| *last != cause);
         let error = DeliveryError {
             topic: Arc::clone(&self.metadata.topic_of(batch.partition).name),
             partition: partition.index,
@@ -329,6 +356,7 @@ impl Sender {
     /// Drops all connections, silently. All batches are completed: nothing comes back from them.
     pub(crate) fn disconnect_all(&mut self) {
         for (conn, connection) in core::mem::take(&mut self.connections) {
+            self.meters.on_disconnect(self.now);
             self.brokers[connection.broker.index()].conn = None;
             for carried in connection.into_carried() {
                 self.lanes[carried.partition.index()].on_returned();
@@ -392,8 +420,8 @@ impl Sender {
             .brokers
             .iter()
             .filter_map(|broker| {
-                let failure = broker.last_failure.as_ref()?;
-                Some(format!("{}: {failure}", broker.address()))
+                let (cause, hint) = broker.last_failure.as_ref()?;
+                Some(format!("{}: {cause}{hint}", broker.address()))
             })
             .collect();
         (!failures.is_empty()).then(|| failures.join("; ").into())

@@ -22,12 +22,14 @@ impl Sender {
             .map(|connection| connection.id)
             .collect();
         for conn in late {
-            let cause = if self.step(conn, PhaseEvent::SetupTimedOut) == Step::GiveUp {
-                DeliveryCause::SetupTimeout
+            if self.step(conn, PhaseEvent::SetupTimedOut) == Step::GiveUp {
+                self.lose(conn, &DeliveryCause::SetupTimeout, Ending::Dropped);
+            } else if self.connections[&conn].requests() == 0 {
+                // Nothing failed: no pause before the next, and no doubt about the cluster.
+                self.end_idle(conn);
             } else {
-                DeliveryCause::RequestTimeout
-            };
-            self.lose(conn, &cause, Ending::Dropped);
+                self.lose(conn, &DeliveryCause::RequestTimeout, Ending::Dropped);
+            }
         }
     }
 
@@ -36,6 +38,10 @@ impl Sender {
             Phase::Connecting { give_up_at } | Phase::Negotiating { give_up_at } => Deadline {
                 at: give_up_at,
                 reason: Reason::ConnectionSetup,
+            },
+            Phase::Ready(_) if connection.requests() == 0 => Deadline {
+                at: connection.used_at + self.config.connections_max_idle,
+                reason: Reason::ConnectionIdle,
             },
             Phase::Ready(_) => {
                 let throttled_until = self.brokers[connection.broker.index()].throttled_until;
@@ -130,9 +136,15 @@ impl Sender {
             return None;
         }
         let Some(conn) = broker.conn else {
+            let is_due = broker.retry_at <= self.now;
+            let reason = if is_due {
+                Reason::WorkQueued
+            } else {
+                Reason::ReconnectBackoff
+            };
             return Some(Deadline {
                 at: broker.retry_at,
-                reason: Reason::ReconnectBackoff,
+                reason,
             });
         };
         // A connection without room frees itself by an answer or its own deadline.

@@ -48,12 +48,11 @@ impl ApiKey {
 
     /// The versions that this crate encodes and decodes.
     ///
-    /// Produce starts at 3, the first with record batches (magic 2, Kafka 0.11).
+    /// Produce 0 to 2 carry message sets, from 3 on record batches (Kafka 0.11).
     #[must_use]
     pub const fn supported(self) -> VersionRange {
         match self {
-            Self::Produce => VersionRange { min: 3, max: 13 },
-            Self::Metadata => VersionRange { min: 0, max: 13 },
+            Self::Produce | Self::Metadata => VersionRange { min: 0, max: 13 },
             Self::ApiVersions => VersionRange { min: 0, max: 4 },
         }
     }

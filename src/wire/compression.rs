@@ -72,7 +72,7 @@ impl Codec {
     #[must_use]
     pub const fn produce_version_min(self) -> i16 {
         match self {
-            Self::None | Self::Gzip | Self::Snappy | Self::Lz4 => 3,
+            Self::None | Self::Gzip | Self::Snappy | Self::Lz4 => 0,
             Self::Zstd => 7,
         }
     }

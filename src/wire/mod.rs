@@ -14,6 +14,7 @@
 
 pub mod api_versions;
 pub mod compression;
+pub mod message_set;
 pub mod metadata;
 pub mod produce;
 pub mod record;
@@ -21,6 +22,7 @@ pub mod record_batch;
 
 mod api_key;
 mod error_code;
+mod format;
 mod frame;
 mod primitives;
 mod release;
@@ -31,6 +33,7 @@ pub use api_key::{ApiKey, VersionRange};
 pub use api_versions::ApiRange;
 pub use compression::Codec;
 pub use error_code::ErrorCode;
+pub use format::{Format, Front};
 pub use frame::{RequestHead, STRING_BYTES_MAX, correlation_id};
 pub use primitives::{DecodeError, Malformed};
 pub use release::Release;

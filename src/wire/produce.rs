@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::api_key::ApiKey;
 use super::error_code::ErrorCode;
+use super::format::Front;
 use super::frame::{self, RequestHead};
 use super::primitives::{DecodeError, Reader};
 use super::record_batch;
@@ -18,7 +19,7 @@ use super::uuid::Uuid;
 /// at all to null records; neither can be said here.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The transactional id, `None` outside transactions.
+    /// The transactional id, `None` outside transactions (v3+).
     pub transactional_id: Option<&'a str>,
     /// 0 (no response comes), 1 (the leader has it) or -1 (all in-sync replicas have it).
     pub acks: i16,
@@ -31,7 +32,7 @@ pub struct Request<'a> {
 /// The batches for one topic.
 #[derive(Clone, Copy, Debug)]
 pub struct Topic<'a> {
-    /// The name (v3 to v12).
+    /// The name (v0 to v12).
     pub name: &'a str,
     /// The id (v13+).
     pub id: Uuid,
@@ -44,16 +45,18 @@ pub struct Topic<'a> {
 pub struct Partition {
     /// The partition.
     pub index: i32,
-    /// The batch's header, from [`record_batch::header`].
-    pub header: [u8; record_batch::HEADER_BYTES],
-    /// The batch's records as they are sent: compressed if the header says so.
+    /// What goes before the records: [`record_batch::header`], or what
+    /// [`message_set::wrap`](super::message_set::wrap) gives.
+    pub front: Front,
+    /// The batch's records as they are sent, in the format of the request's version: compressed if
+    /// the front says so.
     pub body: Bytes,
 }
 
 /// A broker's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
-    /// For how long the broker mutes this connection, in milliseconds.
+    /// For how long the broker mutes this connection, in milliseconds (v1+).
     pub throttle_time_ms: i32,
     /// The partitions, in no order.
     pub partitions: Vec<PartitionResult>,
@@ -64,7 +67,7 @@ pub struct Response {
 /// How a response names a topic.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TopicRef {
-    /// By name (v3 to v12).
+    /// By name (v0 to v12).
     Name(String),
     /// By id (v13+).
     Id(Uuid),
@@ -118,8 +121,8 @@ const TOPIC_HEAD_BYTES_MAX: usize = 16 + 5 + 1;
 
 /// Partitions (count) and name (length).
 const TOPIC_BYTES_MIN: usize = 1 + 1;
-/// Index, error, base offset, log append time.
-const PARTITION_BYTES_MIN: usize = 4 + 2 + 8 + 8;
+/// Index, error, base offset.
+const PARTITION_BYTES_MIN: usize = 4 + 2 + 8;
 /// Batch index, text (length).
 const RECORD_ERROR_BYTES_MIN: usize = 4 + 1;
 /// Node id, host (length), port, rack (length).
@@ -143,7 +146,9 @@ pub fn encode_request(
     w.reserve(bytes_max(request, batch_count));
     let mut cuts = Vec::with_capacity(batch_count);
 
-    w.nullable_string(request.transactional_id);
+    if version >= 3 {
+        w.nullable_string(request.transactional_id);
+    }
     w.i16(request.acks);
     w.i32(request.timeout_ms);
     w.length(Some(request.topics.len()));
@@ -156,8 +161,8 @@ pub fn encode_request(
         w.length(Some(topic.partitions.len()));
         for partition in topic.partitions {
             w.i32(partition.index);
-            w.length(Some(partition.header.len() + partition.body.len()));
-            w.raw(&partition.header);
+            w.length(Some(partition.front.len() + partition.body.len()));
+            w.raw(&partition.front);
             cuts.push(w.written());
             w.no_tags();
         }
@@ -210,7 +215,11 @@ pub fn decode_response(version: i16, frame: &[u8]) -> Result<Response, DecodeErr
     r.array("responses", TOPIC_BYTES_MIN, |r| {
         topic(r, version, &mut partitions)
     })?;
-    let throttle_time_ms = r.i32("throttle_time_ms")?;
+    let throttle_time_ms = if version >= 1 {
+        r.i32("throttle_time_ms")?
+    } else {
+        0
+    };
     let mut node_endpoints = Vec::new();
     r.tags("ProduceResponse", |tag, r| {
         let known = version >= 10 && tag == 0;
@@ -254,7 +263,11 @@ fn partition(
         index: r.i32("index")?,
         error: ErrorCode(r.i16("error_code")?),
         base_offset: r.i64("base_offset")?,
-        log_append_time_ms: r.i64("log_append_time_ms")?,
+        log_append_time_ms: if version >= 2 {
+            r.i64("log_append_time_ms")?
+        } else {
+            -1
+        },
         log_start_offset: if version >= 5 {
             r.i64("log_start_offset")?
         } else {

@@ -31,6 +31,10 @@ impl Release {
 /// The first release that speaks a version of Produce or Metadata: release, Produce, Metadata.
 /// From the message schemas of each release.
 const SPOKEN: &[(Release, i16, i16)] = &[
+    (Release::new(0, 8, 0), 0, 0),
+    (Release::new(0, 9, 0), 1, 0),
+    (Release::new(0, 10, 0), 2, 1),
+    (Release::new(0, 10, 1), 2, 2),
     (Release::new(0, 11, 0), 3, 4),
     (Release::new(1, 0, 0), 5, 5),
     (Release::new(2, 0, 0), 6, 6),
@@ -45,6 +49,9 @@ const SPOKEN: &[(Release, i16, i16)] = &[
     (Release::new(4, 1, 0), 13, 13),
 ];
 
+/// The first release that takes nothing but record batches (KIP-896).
+const BATCHES_ONLY: Release = Release::new(4, 0, 0);
+
 impl Release {
     /// The first release that we can produce to.
     pub const OLDEST: Self = SPOKEN[0].0;
@@ -53,7 +60,11 @@ impl Release {
     #[must_use]
     pub fn versions(self) -> Option<Versions> {
         let known = SPOKEN.iter().rev().find(|(since, ..)| *since <= self);
-        known.map(|&(_, produce, metadata)| Versions { produce, metadata })
+        known.map(|&(_, produce, metadata)| Versions {
+            produce,
+            metadata,
+            produce_least: if self < BATCHES_ONLY { 0 } else { 3 },
+        })
     }
 }
 
@@ -99,7 +110,11 @@ mod tests {
 
     #[test]
     fn a_release_speaks_what_its_schemas_say() {
-        check("0.10.2", None);
+        check("0.7.2", None);
+        check("0.8.2", Some((0, 0)));
+        check("0.9", Some((1, 0)));
+        check("0.10.0.1", Some((2, 1)));
+        check("0.10.2", Some((2, 2)));
         check("0.11.0.3", Some((3, 4)));
         check("1.1.1", Some((5, 5)));
         check("2.3", Some((7, 8)));

@@ -1,7 +1,9 @@
 //! All integration tests of the core, in one binary.
 
+mod configurations;
 mod determinism;
 mod explore;
+mod metrics;
 mod properties;
 mod seeds;
 mod snapshots;

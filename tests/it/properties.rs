@@ -264,18 +264,18 @@ fn what_nobody_has_is_asked_for_once_per_backoff() {
 #[test]
 fn a_second_topic_is_asked_for_as_soon_as_the_first_is_answered() {
     let (mut bench, mut peer) = ready();
-    bench.send(&Record::to("t")).expect("room");
+    bench.send(&Record::to("t").value(b"v")).expect("room");
     peer.converse(&mut bench);
     seal_all(&mut bench);
     peer.converse(&mut bench);
     bench
         .core
-        .send(bench.now, &Record::to("u"))
+        .send(bench.now, &Record::to("u").value(b"v"))
         .expect_err("unknown yet");
     bench.fire();
     bench
         .core
-        .send(bench.now, &Record::to("nobody-has-it"))
+        .send(bench.now, &Record::to("nobody-has-it").value(b"v"))
         .expect_err("unknown yet");
     for (conn, bytes) in peer.answers(&mut bench) {
         bench.input(Input::Received(conn, &bytes));
@@ -463,7 +463,8 @@ fn extreme_config() -> impl Strategy<Value = Config> {
         ) = sizes;
         // Only so much is ever taken; a test machine has less than usize::MAX.
         config.batch_size = config.batch_size.min(0x7fff_ffff);
-        config.max_request_size = config.max_request_size.clamp(1, 0x7fff_ffff);
+        config.max_request_size = config.max_request_size.clamp(256, 0x7fff_ffff);
+        config.buffer_memory = config.buffer_memory.max(256);
         config.linger = times.0;
         config.max_block = times.1;
         config.retry_backoff = times.2;
@@ -492,13 +493,19 @@ fn perform(bench: &mut Bench, peer: &mut Peer, deed: Deed) {
             let _ = bench.send(&record);
         }
         Deed::TrySend(topic) => {
-            if let Ok(ticket) = bench.core.try_send(bench.now, &Record::to(&topic)) {
+            if let Ok(ticket) = bench
+                .core
+                .try_send(bench.now, &Record::to(&topic).value(b"v"))
+            {
                 bench.accepted.insert((ticket.batch, ticket.index));
             }
         }
         Deed::Resume(waiter) => {
             let waiter = bench.turns.pop_front().unwrap_or(WaiterId(waiter));
-            if let Ok(ticket) = bench.core.resume(bench.now, waiter, &Record::to("t")) {
+            if let Ok(ticket) = bench
+                .core
+                .resume(bench.now, waiter, &Record::to("t").value(b"v"))
+            {
                 bench.accepted.insert((ticket.batch, ticket.index));
             }
         }
@@ -561,4 +568,18 @@ proptest! {
         bench.fetch();
         bench.close(Duration::from_millis(1));
     }
+}
+
+#[test]
+fn a_null_value_needs_a_key() {
+    let (mut bench, _peer) = ready();
+    for send in [ProducerCore::send, ProducerCore::try_send] {
+        let refused = send(&mut bench.core, bench.now, &Record::to("t"));
+        assert!(
+            matches!(refused, Err(SendError::InvalidRecord(why)) if why.contains("key")),
+            "{refused:?}"
+        );
+    }
+    bench.send(&Record::to("t").key(b"")).expect("a tombstone");
+    bench.send(&Record::to("t").value(b"")).expect("no null");
 }

@@ -3,6 +3,8 @@
 //!
 //! Owns: arguments, files, the terminal, exit codes. Never: the protocol or a retry.
 
+#![forbid(unsafe_code)]
+
 mod config;
 mod demo;
 mod interrupt;

@@ -131,7 +131,7 @@ fn keys_nulls_and_headers_arrive_as_the_options_say() {
             (Some("b"), None),
             (None, Some("none")),
             (Some(""), Some("x\r")),
-            (None, None),
+            (None, Some("")),
         ]
     );
     for record in cluster.log("t", 0).records() {

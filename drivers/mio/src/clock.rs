@@ -1,7 +1,6 @@
 //! The driver's clocks: the only place that knows what time it is.
 
 use std::time::{Duration, Instant};
-use titorelli::Record;
 
 /// Monotonic time since the producer was built, as the core counts it.
 #[derive(Clone, Copy, Debug)]
@@ -32,27 +31,17 @@ impl Clock {
     }
 }
 
-/// The record with the present time, if the application gave it none.
-#[inline]
-pub(crate) fn stamped<'a>(record: &Record<'a>) -> Record<'a> {
-    let timestamp_ms = record.timestamp_ms.or_else(|| Some(coarse_unix_time_ms()));
-    Record {
-        timestamp_ms,
-        ..*record
-    }
-}
-
 /// Unix time in milliseconds, as of the last tick of the kernel: up to 4 ms old, and ten times
 /// cheaper to read than the exact one. It is read for every record.
 #[cfg(target_os = "linux")]
 #[inline]
-fn coarse_unix_time_ms() -> i64 {
+pub(crate) fn coarse_unix_time_ms() -> i64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
     time.tv_sec * 1_000 + time.tv_nsec / 1_000_000
 }
 
 #[cfg(not(target_os = "linux"))]
-fn coarse_unix_time_ms() -> i64 {
+pub(crate) fn coarse_unix_time_ms() -> i64 {
     use std::time::SystemTime;
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)

@@ -1,8 +1,7 @@
 //! What the core wants done, between the lock and the doing.
 
-use crate::delivery::BatchState;
+use crate::delivery::{BatchState, call};
 use crate::park::{Slot, Turn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use titorelli::{Delivery, Output, SendError};
 
@@ -31,7 +30,7 @@ impl Effects {
     pub(crate) fn tell(&mut self) {
         for (batch, delivery) in self.deliveries.drain(..) {
             for (callback, result) in batch.settle(delivery) {
-                let _ = catch_unwind(AssertUnwindSafe(|| callback(result)));
+                call(callback, result);
             }
         }
         // After the deliveries: a flush that returns has seen its records complete.

@@ -4,10 +4,11 @@
 //! (outside it); then sleep until the deadline, a socket's event, or a wake-up. No protocol
 //! knowledge.
 
+use crate::dial::Dialer;
 use crate::effects::Effects;
 use crate::resolve;
 use crate::shared::Shared;
-use crate::socket::{self, Attempt, Socket};
+use crate::socket::{Attempt, Socket};
 use mio::event::Event;
 use mio::{Events, Poll, Token};
 use std::collections::BTreeMap;
@@ -47,14 +48,12 @@ pub(crate) struct Io {
     effects: Effects,
     /// Connections with something to write.
     dirty: Vec<ConnId>,
-    /// Time for all addresses of a connection together.
-    setup_patience: Duration,
+    dialer: Dialer,
     buffer: Vec<u8>,
 }
 
 impl Io {
-    pub(crate) fn new(shared: Arc<Shared>, poll: Poll) -> Self {
-        let setup_patience = shared.lock().core.config().socket_connection_setup_timeout;
+    pub(crate) fn new(shared: Arc<Shared>, poll: Poll, dialer: Dialer) -> Self {
         Self {
             shared,
             poll,
@@ -62,7 +61,7 @@ impl Io {
             facts: Vec::new(),
             effects: Effects::default(),
             dirty: Vec::new(),
-            setup_patience,
+            dialer,
             buffer: vec![0; READ_BYTES],
         }
     }
@@ -137,8 +136,8 @@ impl Io {
             match output {
                 Output::Connect { conn, host, port } => {
                     let token = usize::try_from(conn.0).expect("connections are counted");
-                    self.sockets.insert(conn, Socket::new(Token(token)));
                     resolve::resolve(&self.shared, conn, &host, port);
+                    self.sockets.insert(conn, Socket::new(Token(token), host));
                 }
                 Output::Transmit { conn, bytes } => {
                     if let Some(socket) = self.sockets.get_mut(&conn) {
@@ -150,7 +149,8 @@ impl Io {
                 }
                 Output::Disconnect(conn) => {
                     if let Some(mut socket) = self.sockets.remove(&conn) {
-                        socket.deregister(self.poll.registry());
+                        // The core wants the end, and counts all that it handed out.
+                        let _ = socket.close(&self.dialer);
                     }
                 }
                 Output::Seal(job) => self.facts.push(Fact::Sealed(job.run())),
@@ -182,13 +182,16 @@ impl Io {
         match socket.write() {
             Ok(0) => {}
             Ok(bytes) => self.facts.push(Fact::Sent(conn, bytes)),
-            Err(error) => self.lose(conn, socket::lost(&error)),
+            Err(cause) => self.lose(conn, cause),
         }
     }
 
     fn lose(&mut self, conn: ConnId, cause: CloseCause) {
         if let Some(mut socket) = self.sockets.remove(&conn) {
-            socket.deregister(self.poll.registry());
+            match socket.close(&self.dialer) {
+                0 => {}
+                bytes => self.facts.push(Fact::Sent(conn, bytes)),
+            }
             self.facts.push(Fact::Closed(conn, cause));
         }
     }
@@ -200,9 +203,11 @@ impl Io {
             && let Some(socket) = self.sockets.get_mut(&conn)
         {
             socket.on_writable();
-            self.write(conn);
         }
+        // Reading comes first: a broker that refuses us says why before it goes. And what TLS read
+        // may be worth an answer.
         self.read(conn, event.is_read_closed() || event.is_error());
+        self.write(conn);
     }
 
     /// Hands over what arrived. A short read has emptied the socket, and the next byte is an event
@@ -210,6 +215,7 @@ impl Io {
     fn read(&mut self, conn: ConnId, is_ending: bool) {
         let mut buffer = std::mem::take(&mut self.buffer);
         while let Some(socket) = self.sockets.get_mut(&conn) {
+            let is_emptied_by_short_reads = socket.is_emptied_by_short_reads();
             match socket.read(&mut buffer) {
                 Ok(None) => break,
                 Ok(Some(0)) => self.lose(conn, CloseCause::ByPeer),
@@ -220,11 +226,12 @@ impl Io {
                         .core
                         .handle_input(now, Input::Received(conn, &buffer[..bytes]));
                     drop(state);
-                    if bytes < buffer.len() && !is_ending {
+                    let is_emptied = bytes < buffer.len() && is_emptied_by_short_reads;
+                    if is_emptied && !is_ending {
                         break;
                     }
                 }
-                Err(error) => self.lose(conn, socket::lost(&error)),
+                Err(cause) => self.lose(conn, cause),
             }
         }
         self.buffer = buffer;
@@ -248,7 +255,7 @@ impl Io {
         let Some(socket) = self.sockets.get_mut(&conn) else {
             return;
         };
-        let attempt = socket.check(Instant::now(), self.poll.registry());
+        let attempt = socket.check(Instant::now(), &self.dialer);
         self.on_attempt(conn, attempt);
     }
 
@@ -258,9 +265,8 @@ impl Io {
             let Some(socket) = self.sockets.get_mut(&answer.conn) else {
                 continue;
             };
-            let registry = self.poll.registry();
             let attempt = match answer.addresses {
-                Ok(addresses) => socket.connect(addresses, self.setup_patience, registry),
+                Ok(addresses) => socket.connect(addresses, &self.dialer),
                 Err(words) => Attempt::Failed(CloseCause::Unresolved(words.into())),
             };
             self.on_attempt(answer.conn, attempt);

@@ -5,20 +5,35 @@
 //! any runtime and can also be waited for. Sockets, compression, checksums and completions are the
 //! I/O thread's, outside the lock.
 
+mod builder;
 mod clock;
 mod closing;
 mod delivery;
+mod dial;
 mod effects;
+mod fork;
 mod io;
+mod options;
+mod outbox;
 mod park;
 mod producer;
 mod resolve;
+pub mod serializer;
 mod shared;
 mod socket;
+mod stream;
+mod tls;
+mod typed;
 
+pub use builder::{BuildError, ProducerBuilder};
 pub use closing::{CloseReport, Undelivered};
 pub use delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
-pub use producer::{BuildError, FlushTimeout, Producer};
+pub use producer::{FlushError, Producer};
+/// The TLS library, in the version that [`ProducerBuilder::ssl_context`] takes.
+pub use rustls;
+pub use serializer::Serializer;
 pub use titorelli::{
-    Acks, Codec, Config, ConfigError, ErrorCode, Header, PartitionInfo, Record, SendError, Stats,
+    Acks, ApiVersion, Codec, Config, ConfigError, ErrorCode, Header, Metrics, PartitionInfo,
+    Partitioner, Record, SecurityProtocol, SendError, Stats,
 };
+pub use typed::{TypedProducer, TypedRecord};

@@ -1,10 +1,16 @@
 //! The handle that the application holds.
 
+use crate::builder::{BuildError, ProducerBuilder};
 use crate::clock::{self, Clock};
 use crate::closing::CloseReport;
 use crate::delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
+use crate::dial::Dialer;
 use crate::io::{self, Io};
+use crate::options::SocketOptions;
+use crate::serializer::Serializer;
 use crate::shared::{Shared, State};
+use crate::tls::Tls;
+use crate::typed::TypedProducer;
 use mio::{Poll, Waker};
 use parking_lot::{Mutex, MutexGuard};
 use std::fmt;
@@ -13,8 +19,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use titorelli::{
-    Config, ConfigError, PartitionInfo, ProducerCore, Record, SendError, Stats, Ticket,
-    UnknownCause, WaiterId,
+    Config, Metrics, PartitionInfo, ProducerCore, Record, SendError, Stats, Ticket, UnknownCause,
+    WaiterId,
 };
 
 /// How long dropping the last handle may take to deliver what is left.
@@ -36,72 +42,94 @@ struct Owner {
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// A producer could not be built.
-#[derive(Debug)]
+/// A flush did not end. What it covers is still under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum BuildError {
-    /// The configuration cannot work.
-    Config(ConfigError),
-    /// The operating system refused the poller or the thread.
-    System(std::io::Error),
+pub enum FlushError {
+    /// Not in time.
+    Timeout {
+        /// How long it waited.
+        waited: Duration,
+        /// Bytes of records that are not completed, those sent since included.
+        buffered_bytes: usize,
+    },
+    /// It was called in a callback, on the I/O thread, which cannot wait for itself. Everything
+    /// leaves at once all the same.
+    InCallback,
+    /// The producer was built in another process, of which this one is a fork.
+    Forked,
 }
 
-impl fmt::Display for BuildError {
+impl fmt::Display for FlushError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Config(error) => error.fmt(f),
-            Self::System(error) => write!(f, "cannot start the I/O thread: {error}"),
+            Self::Timeout {
+                waited,
+                buffered_bytes,
+            } => write!(
+                f,
+                "flush timed out after {waited:?} with {buffered_bytes} bytes not completed; they \
+                 are still under way"
+            ),
+            Self::InCallback => f.write_str("a flush in a callback does not wait"),
+            Self::Forked => SendError::Forked.fmt(f),
         }
     }
 }
 
-impl std::error::Error for BuildError {}
-
-impl From<ConfigError> for BuildError {
-    fn from(error: ConfigError) -> Self {
-        Self::Config(error)
-    }
-}
-
-impl From<std::io::Error> for BuildError {
-    fn from(error: std::io::Error) -> Self {
-        Self::System(error)
-    }
-}
-
-/// A flush did not end in time; what it covers is still under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FlushTimeout;
-
-impl fmt::Display for FlushTimeout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("flush timed out; the records are still under way")
-    }
-}
-
-impl std::error::Error for FlushTimeout {}
+impl std::error::Error for FlushError {}
 
 impl Producer {
     /// Starts a producer. Does no network I/O of its own: brokers are connected to when there is
-    /// something to ask or to send.
+    /// something to ask or to send. Files that the configuration names are read now.
     ///
     /// # Errors
     ///
     /// The configuration cannot work, or the system refuses a thread or a poller.
     pub fn new(config: Config) -> Result<Self, BuildError> {
+        Self::builder(config).build()
+    }
+
+    /// A producer to be built from a configuration, and from what text cannot say.
+    pub fn builder(config: Config) -> ProducerBuilder {
+        ProducerBuilder::new(config)
+    }
+
+    /// Starts the I/O thread.
+    pub(crate) fn start(config: Config, tls: Option<Tls>) -> Result<Self, BuildError> {
         let clock = Clock::start();
-        let core = ProducerCore::new(config, entropy(), clock.now())?;
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), io::WAKER)?;
+        let dialer = Dialer {
+            registry: poll.registry().try_clone()?,
+            options: SocketOptions::of(&config),
+            tls,
+            patience: config.socket_connection_setup_timeout,
+        };
+        // A thread's name ends where a C string does.
+        let name = format!("{}-network-thread", config.client_id).replace('\0', "");
+        let core = ProducerCore::new(config, entropy(), clock.now())?;
         let shared = Arc::new(Shared::new(core, clock, waker));
-        let io = Io::new(Arc::clone(&shared), poll);
-        let thread = thread::Builder::new()
-            .name("titorelli-io".to_owned())
-            .spawn(move || io.run())?;
+        let io = Io::new(Arc::clone(&shared), poll, dialer);
+        let thread = thread::Builder::new().name(name).spawn(move || io.run())?;
         let thread = Mutex::new(Some(thread));
         Ok(Self {
             owner: Arc::new(Owner { shared, thread }),
         })
+    }
+
+    /// The same producer for the application's own types of keys and values.
+    pub fn typed<K: ?Sized, V: ?Sized>(
+        &self,
+        key_serializer: impl Serializer<K> + 'static,
+        value_serializer: impl Serializer<V> + 'static,
+    ) -> TypedProducer<K, V> {
+        TypedProducer::new(self.clone(), key_serializer, value_serializer)
+    }
+
+    /// The receipt of a record that the application's own code failed for.
+    pub(crate) fn failed_receipt(&self, error: DeliveryError) -> DeliveryFuture {
+        DeliveryFuture::failed_before(self.owner.shared.home(), error)
     }
 
     /// Accepts a record. Waits for metadata and memory, at most `max_block`; not at all on the I/O
@@ -122,9 +150,11 @@ impl Producer {
     /// The record was not accepted; the error says why.
     pub fn try_send(&self, record: &Record<'_>) -> Result<DeliveryFuture, SendError> {
         let shared = &self.owner.shared;
-        let (now, record) = (shared.clock.now(), clock::stamped(record));
+        shared.refuse_if_forked()?;
+        let (now, unix_time_ms) = (shared.clock.now(), clock::coarse_unix_time_ms());
         let mut state = shared.lock();
-        let ticket = state.core().and_then(|core| core.try_send(now, &record));
+        state.core.set_wall_clock(now, unix_time_ms);
+        let ticket = state.core().and_then(|core| core.try_send(now, record));
         let result = ticket.map(|ticket| state.receipt(ticket));
         shared.unlock(state);
         result
@@ -157,6 +187,7 @@ impl Producer {
     /// The topic is not known in time, or refused.
     pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, SendError> {
         let shared = &self.owner.shared;
+        shared.refuse_if_forked()?;
         let mut state = shared.lock();
         loop {
             let now = shared.clock.now();
@@ -185,27 +216,35 @@ impl Producer {
         }
     }
 
-    /// Makes everything accepted so far leave at once and waits until all of it is completed.
-    /// Others may go on sending. In a callback it does not wait.
+    /// Makes everything accepted so far leave at once and waits until all of it is completed, one
+    /// way or the other. Others may go on sending; what they send is not waited for. In a callback
+    /// it does not wait.
     ///
     /// # Errors
     ///
-    /// Not all of it was completed within `timeout`.
-    pub fn flush(&self, timeout: Duration) -> Result<(), FlushTimeout> {
+    /// Not all of it was completed within `timeout`, which bounds the whole call.
+    pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         let shared = &self.owner.shared;
+        if shared.is_forked() {
+            return Err(FlushError::Forked);
+        }
         let mut state = shared.lock();
         let flush = state.core.flush(shared.clock.now());
         let is_io_thread = state.is_io_thread();
         let done = state.await_flush(flush);
         shared.unlock(state);
         if is_io_thread {
-            return Err(FlushTimeout);
+            return Err(FlushError::InCallback);
         }
-        done.wait_for(timeout).ok_or(FlushTimeout)
+        done.wait_for(timeout).ok_or_else(|| FlushError::Timeout {
+            waited: timeout,
+            buffered_bytes: self.stats().buffered_bytes,
+        })
     }
 
     /// Ends the producer for all clones: what was accepted is delivered, and what is not within
-    /// `timeout` fails and is reported. In a callback it does not wait.
+    /// `timeout` fails and is reported. In a callback it does not wait. In a fork of the producer's
+    /// process it does nothing: the records are the other process's.
     #[expect(
         clippy::must_use_candidate,
         reason = "closing is the effect; the report may be empty"
@@ -214,15 +253,31 @@ impl Producer {
         self.owner.close(timeout)
     }
 
-    /// Counters.
+    /// Counters. None in a fork of the producer's process.
     #[must_use]
     pub fn stats(&self) -> Stats {
+        if self.owner.shared.is_forked() {
+            return Stats::default();
+        }
         self.owner.shared.lock().core.stats()
+    }
+
+    /// The metrics of this moment under the names of the Java producer, also as Prometheus' text.
+    /// None in a fork of the producer's process.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        if self.owner.shared.is_forked() {
+            return Metrics::default();
+        }
+        self.owner.shared.lock().core.metrics()
     }
 
     /// What is under way, a line per connection and busy partition.
     #[must_use]
     pub fn report(&self) -> String {
+        if self.owner.shared.is_forked() {
+            return SendError::Forked.to_string();
+        }
         self.owner.shared.lock().core.report().to_string()
     }
 
@@ -234,18 +289,21 @@ impl Producer {
         accept: impl FnOnce(&mut State, Ticket) -> T,
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
-        let record = clock::stamped(record);
+        shared.refuse_if_forked()?;
+        let unix_time_ms = clock::coarse_unix_time_ms();
         let mut state = shared.lock();
         let sent = state
             .core()
-            .and_then(|core| core.send_with_clock(|| shared.clock.now(), &record));
+            .and_then(|core| core.send_with_clock(|| shared.clock.now(), unix_time_ms, record));
         match sent {
             Ok(ticket) => {
                 let accepted = accept(&mut state, ticket);
                 shared.unlock_accepted(state);
                 Ok(accepted)
             }
-            Err(SendError::WouldBlock(waiter)) => self.send_in_turn(state, waiter, &record, accept),
+            Err(SendError::WouldBlock(waiter)) => {
+                self.send_in_turn(state, waiter, record, unix_time_ms, accept)
+            }
             Err(error) => {
                 shared.unlock(state);
                 Err(error)
@@ -253,7 +311,7 @@ impl Producer {
         }
     }
 
-    /// The record has to wait, perhaps more than once.
+    /// The record has to wait, perhaps more than once. Its time is that of the call.
     #[cold]
     #[inline(never)]
     fn send_in_turn<'a, T>(
@@ -261,6 +319,7 @@ impl Producer {
         mut state: MutexGuard<'a, State>,
         mut waiter: WaiterId,
         record: &Record<'_>,
+        unix_time_ms: i64,
         accept: impl FnOnce(&mut State, Ticket) -> T,
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
@@ -269,12 +328,14 @@ impl Producer {
                 // Waiting here would wait for ourselves.
                 let now = shared.clock.now();
                 state.core.cancel(now, waiter);
+                state.core.set_wall_clock(now, unix_time_ms);
                 let ticket = state.core()?.try_send(now, record)?;
                 return Ok(accept(&mut state, ticket));
             }
             let parked = self.await_turn(state, waiter);
             state = parked?;
             let now = shared.clock.now();
+            state.core.set_wall_clock(now, unix_time_ms);
             match state
                 .core()
                 .and_then(|core| core.resume(now, waiter, record))
@@ -316,6 +377,10 @@ impl fmt::Debug for Producer {
 impl Owner {
     fn close(&self, timeout: Duration) -> CloseReport {
         let shared = &self.shared;
+        if shared.is_forked() {
+            // The records are the other process's, and so is the thread.
+            return CloseReport::default();
+        }
         let mut state = shared.lock();
         if state.undelivered.is_none() {
             state.undelivered = Some(Vec::new());
@@ -340,6 +405,10 @@ impl Owner {
 
 impl Drop for Owner {
     fn drop(&mut self) {
+        if self.shared.is_forked() {
+            // There is no thread here that could be detached.
+            std::mem::forget(self.thread.get_mut().take());
+        }
         self.close(DROP_TIMEOUT);
     }
 }

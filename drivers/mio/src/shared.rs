@@ -2,8 +2,9 @@
 
 use crate::clock::Clock;
 use crate::closing::Undelivered;
-use crate::delivery::{BatchState, DeliveryFuture};
+use crate::delivery::{BatchState, DeliveryFuture, placeless};
 use crate::effects::Effects;
+use crate::fork::Home;
 use crate::park::{Slot, Turn};
 use mio::Waker;
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -22,6 +23,8 @@ const GATE_PATIENCE: Duration = Duration::from_millis(2);
 
 /// Everything that both sides see.
 pub(crate) struct Shared {
+    /// The process that built the producer: asked before any lock is taken.
+    home: Home,
     pub(crate) clock: Clock,
     state: Mutex<State>,
     waker: Waker,
@@ -52,12 +55,15 @@ pub(crate) struct State {
     gate_waiters: u32,
     /// The I/O thread has ended: nothing will ever be completed again.
     is_dead: bool,
+    /// The process of the I/O thread.
+    pub(crate) home: Home,
     /// Records that failed since `close` was called.
     pub(crate) undelivered: Option<Vec<Undelivered>>,
 }
 
 impl Shared {
     pub(crate) fn new(core: ProducerCore, clock: Clock, waker: Waker) -> Self {
+        let home = Home::here();
         let state = State {
             core,
             batches: Vec::new(),
@@ -67,15 +73,35 @@ impl Shared {
             io_thread: None,
             gate_waiters: 0,
             is_dead: false,
+            home,
             undelivered: None,
         };
         Self {
+            home,
             clock,
             state: Mutex::new(state),
             waker,
             gate: Condvar::new(),
             resolved: Mutex::new(Vec::new()),
         }
+    }
+
+    pub(crate) fn home(&self) -> Home {
+        self.home
+    }
+
+    /// Whether this process is a fork of the producer's: nothing may be locked or waited for here.
+    #[inline]
+    pub(crate) fn is_forked(&self) -> bool {
+        self.home.is_left()
+    }
+
+    #[inline]
+    pub(crate) fn refuse_if_forked(&self) -> Result<(), SendError> {
+        if self.is_forked() {
+            return Err(SendError::Forked);
+        }
+        Ok(())
     }
 
     #[inline]
@@ -169,7 +195,7 @@ impl State {
     pub(crate) fn receipt(&mut self, ticket: Ticket) -> DeliveryFuture {
         let slot = ticket.batch.slot as usize;
         if ticket.index == 0 {
-            let state = Arc::new(BatchState::default());
+            let state = Arc::new(BatchState::new(self.home));
             match self.batches.get_mut(slot) {
                 Some(place) => *place = state,
                 None => self.batches.push(state),
@@ -277,15 +303,7 @@ impl State {
             if batch.is_settled() {
                 continue;
             }
-            let error = titorelli::DeliveryError {
-                topic: "".into(),
-                partition: -1,
-                cause: DeliveryCause::ProducerClosed,
-                last_failure: None,
-                broker: None,
-                attempts: 0,
-                age: Duration::ZERO,
-            };
+            let error = placeless("", DeliveryCause::ProducerClosed);
             let delivery = titorelli::Delivery {
                 batch: titorelli::BatchId {
                     slot: 0,

@@ -19,6 +19,9 @@ pub struct EmbeddedConfig {
     pub first_port: u16,
     /// The cluster. Its brokers' hosts and ports are replaced by the real ones.
     pub cluster: ClusterConfig,
+    /// Hosts and ports that the brokers announce instead of the real ones, one for each of them: of
+    /// a proxy or a TLS front. Empty: the real ones.
+    pub announced: Vec<(String, u16)>,
 }
 
 impl EmbeddedConfig {
@@ -28,6 +31,7 @@ impl EmbeddedConfig {
         Self {
             first_port: 0,
             cluster: ClusterConfig::with_brokers(count),
+            announced: Vec::new(),
         }
     }
 }
@@ -36,6 +40,7 @@ impl EmbeddedConfig {
 #[derive(Debug)]
 pub struct Embedded {
     bootstrap: String,
+    listening: Vec<SocketAddr>,
     commands: Sender<Command>,
     waker: Arc<Waker>,
     /// Invariant: `Some` until the server thread has been joined.
@@ -46,10 +51,18 @@ impl Embedded {
     /// Binds one listener per broker and starts the server thread.
     ///
     /// # Errors
-    /// A port is taken or beyond 65535, or the system refuses sockets or a thread.
+    /// A port is taken or beyond 65535, there are addresses to announce but not one for each
+    /// broker, or the system refuses sockets or a thread.
     pub fn start(mut config: EmbeddedConfig) -> io::Result<Self> {
+        let count = config.cluster.brokers.len();
+        if ![0, count].contains(&config.announced.len()) {
+            let words = format!("{} announced, {count} brokers", config.announced.len());
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
+        }
+        let mut announced = config.announced.into_iter();
         let poll = Poll::new()?;
-        let mut listeners = Vec::with_capacity(config.cluster.brokers.len());
+        let mut listeners = Vec::with_capacity(count);
+        let mut listening = Vec::with_capacity(count);
         for (index, broker) in config.cluster.brokers.iter_mut().enumerate() {
             let port = match (config.first_port, u16::try_from(index)) {
                 (0, Ok(_)) => Some(0),
@@ -61,8 +74,10 @@ impl Embedded {
             let mut listener = TcpListener::bind(address)?;
             poll.registry()
                 .register(&mut listener, Token(index), Interest::READABLE)?;
-            "127.0.0.1".clone_into(&mut broker.host);
-            broker.port = listener.local_addr()?.port();
+            let address = listener.local_addr()?;
+            listening.push(address);
+            let real = || (address.ip().to_string(), address.port());
+            (broker.host, broker.port) = announced.next().unwrap_or_else(real);
             listeners.push((listener, broker.id));
         }
         let waker = Arc::new(Waker::new(poll.registry(), waker_token(listeners.len()))?);
@@ -79,16 +94,24 @@ impl Embedded {
             .spawn(move || server.run())?;
         Ok(Self {
             bootstrap,
+            listening,
             commands,
             waker,
             thread: Some(thread),
         })
     }
 
-    /// `host:port` of every broker, separated by commas: a client's `bootstrap.servers`.
+    /// `host:port` of every broker as it announces itself, separated by commas: a client's
+    /// `bootstrap.servers`.
     #[must_use]
     pub fn bootstrap(&self) -> String {
         self.bootstrap.clone()
+    }
+
+    /// Where the brokers listen, in their order, whatever they announce.
+    #[must_use]
+    pub fn listening(&self) -> &[SocketAddr] {
+        &self.listening
     }
 
     /// Runs `action` on the cluster, between two requests, and returns its result.

@@ -15,6 +15,8 @@
 //! assert_eq!(cluster.log("orders", 0).record_count(), 0);
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod connection;
 mod embedded;
 mod server;

@@ -3,9 +3,12 @@
 use bytes::Bytes;
 
 use crate::codec::{
-    ApiKey, BatchHeader, ProducePartition, Request, RequestHeader, decode_request, first_batch,
+    ApiKey, Codec, ProducePartition, Request, RequestHeader, decode_request, first_batch, messages,
     request_header,
 };
+
+/// More than any message set of a run inflates to.
+const SET_BYTES_MAX: usize = 64 << 20;
 
 /// A whole request of the producer, without its length.
 ///
@@ -19,15 +22,47 @@ pub(crate) fn read_request(frame: &Bytes) -> (RequestHeader, ApiKey, Request) {
     (header, api, request)
 }
 
-/// The batch that a produce request carries for a partition.
+/// What a produce request carries for a partition.
+#[derive(Debug)]
+pub(crate) struct ReadBatch {
+    /// The records as they travel.
+    pub(crate) records: Bytes,
+    pub(crate) record_count: usize,
+    /// The sequence number of an idempotent batch's first record.
+    pub(crate) base_sequence: Option<i32>,
+}
+
+/// The batch, or the message set, that a produce request carries for a partition.
 ///
 /// # Panics
 /// There is none.
-pub(crate) fn read_batch(item: &ProducePartition) -> BatchHeader {
+pub(crate) fn read_batch(item: &ProducePartition) -> ReadBatch {
     let records = item.records.as_ref().expect("S5: a batch is never null");
     let (batch, _) = first_batch(records)
         .ok()
         .flatten()
         .expect("S5: an independent decoder reads every batch");
-    batch
+    if batch.magic < 2 {
+        return ReadBatch {
+            records: records.clone(),
+            record_count: message_count(records),
+            base_sequence: None,
+        };
+    }
+    ReadBatch {
+        record_count: usize::try_from(batch.record_count).expect("S5: a batch has records"),
+        base_sequence: Some(batch.base_sequence).filter(|sequence| *sequence >= 0),
+        records: batch.records,
+    }
+}
+
+fn message_count(set: &Bytes) -> usize {
+    let outer = messages(set).expect("S5: an independent decoder reads every message set");
+    match outer.as_slice() {
+        [wrapper] if wrapper.codec() != Some(Codec::None) => {
+            let inner = wrapper.unwrap(SET_BYTES_MAX);
+            inner.expect("S5: and what is in its wrapper").len()
+        }
+        plain => plain.len(),
+    }
 }

@@ -25,12 +25,20 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    const fn early(error_code: i16) -> Self {
+    pub(super) const fn early(error_code: i16) -> Self {
         Self {
             error_code,
             message: None,
             record_errors: Vec::new(),
             by_log: false,
+        }
+    }
+
+    /// With the broker's words.
+    pub(super) fn told(error_code: i16, message: String) -> Self {
+        Self {
+            message: Some(message),
+            ..Self::early(error_code)
         }
     }
 
@@ -83,6 +91,11 @@ impl AppendContext<'_> {
             .saturating_add_unsigned(self.now.as_micros() / 1_000)
     }
 
+    /// The timestamp that the broker gives, if it does.
+    pub(super) fn stamp_ms(&self) -> Option<i64> {
+        self.topic.log_append_time.then(|| self.wall_clock_ms())
+    }
+
     /// The greatest timestamp that the topic takes.
     fn timestamp_ms_max(&self) -> i64 {
         let limit = self
@@ -98,9 +111,8 @@ impl AppendContext<'_> {
 
 /// The one batch that these bytes must hold, checked as far as the request layer does.
 pub(super) fn only_batch(records: &Bytes, version: i16) -> Result<BatchHeader, Refusal> {
-    let corrupt = |reason: crate::codec::Malformed| Refusal {
-        message: Some(reason.to_string()),
-        ..Refusal::early(error_code::CORRUPT_MESSAGE)
+    let corrupt = |reason: crate::codec::Malformed| {
+        Refusal::told(error_code::CORRUPT_MESSAGE, reason.to_string())
     };
     let Some((batch, rest)) = first_batch(records).map_err(corrupt)? else {
         return Err(Refusal::early(error_code::INVALID_RECORD));
@@ -151,10 +163,7 @@ pub(super) fn append(
             }
         }
     }
-    let stamp_ms = context
-        .topic
-        .log_append_time
-        .then(|| context.wall_clock_ms());
+    let stamp_ms = context.stamp_ms();
     answer.base_offset = partition.log.next_offset();
     answer.log_append_time_ms = stamp_ms.unwrap_or(-1);
     walk_records(&plain, batch.record_count, |record| {

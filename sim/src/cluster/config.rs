@@ -28,6 +28,18 @@ pub struct BrokerConfig {
     /// What it announces; [`ApiRange::kafka_4`] by default. An API that is left out is unknown to
     /// this broker.
     pub api_ranges: Vec<ApiRange>,
+    /// What it does about a request that it does not know.
+    pub on_unknown: OnUnknown,
+}
+
+/// What a broker does about a request of an API or version that it does not know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// It closes the connection, as all releases but one.
+    #[default]
+    Close,
+    /// It answers nothing any more and keeps the connection, as Kafka 0.9.
+    Silence,
 }
 
 /// How much of what it was sent a log keeps.
@@ -111,6 +123,19 @@ impl Default for TopicConfig {
 }
 
 impl ClusterConfig {
+    /// As [`with_brokers`](Self::with_brokers), of this release: major, minor and patch number.
+    #[must_use]
+    pub fn of_release(count: u16, release: (u16, u16, u16)) -> Self {
+        let mut config = Self::with_brokers(count);
+        for broker in &mut config.brokers {
+            broker.api_ranges = ApiRange::of_release(release);
+            if (release.0, release.1) == (0, 9) {
+                broker.on_unknown = OnUnknown::Silence;
+            }
+        }
+        config
+    }
+
     /// Brokers 1 to `count`, at `127.0.0.1` and ports 9001 onwards, everything else as Kafka's
     /// defaults.
     #[must_use]
@@ -121,6 +146,7 @@ impl ClusterConfig {
             host: "127.0.0.1".to_owned(),
             port: 9_000_u16.wrapping_add(id),
             api_ranges: ApiRange::kafka_4(),
+            on_unknown: OnUnknown::Close,
         });
         Self {
             brokers: brokers.collect(),

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use titorelli::Instant;
 
-use super::append::{AppendContext, append, only_batch};
-use super::config::BrokerId;
+use super::append::{AppendContext, Refusal, append, only_batch};
+use super::append_set::append_set;
+use super::config::{BrokerId, OnUnknown};
 use super::event::{BatchOutcome, ClusterEvent};
 use super::peer::PeerId;
 use super::{Cluster, ClusterOutput};
 use crate::codec::{
-    ApiKey, ApiRange, ApiVersionsRequest, ApiVersionsResponse, InitProducerIdRequest,
+    ApiKey, ApiRange, ApiVersionsRequest, ApiVersionsResponse, BatchHeader, InitProducerIdRequest,
     InitProducerIdResponse, LeaderHint, MetadataBroker, PartitionAnswer, ProducePartition,
     ProduceRequest, ProduceResponse, Request, RequestHeader, TopicAnswer, TopicName,
     decode_request, error_code, request_header,
@@ -26,6 +27,11 @@ pub const OMIT_ANSWER: i16 = i16::MIN;
 /// Without an answer, closing is how a broker says that a batch was refused.
 pub(super) const ACKS_NONE_REFUSED: CloseReason = "a batch with acks=0 was refused";
 
+/// How brokers before 0.10 answer the question which versions they speak: no fault of who asks.
+pub(super) const NO_API_VERSIONS: CloseReason = "the broker has no ApiVersions";
+
+/// The first Produce version with record batches.
+const BATCHES_SINCE: i16 = 3;
 /// acks=−1: all replicas in sync.
 const ACKS_ALL: i16 = -1;
 /// acks=0: no answer is wanted.
@@ -41,9 +47,15 @@ impl Cluster {
         frame: &Bytes,
     ) -> Result<(), CloseReason> {
         let header = request_header(frame).map_err(|_| "no request header")?;
-        let api = ApiKey::from_wire(header.api_key).ok_or("unknown API")?;
-        let range = self.announced(broker, api).ok_or("unknown API")?;
-        let (version_min, version_max) = api.supported();
+        let known = ApiKey::from_wire(header.api_key);
+        let Some((api, range)) = known.and_then(|api| Some((api, self.announced(broker, api)?)))
+        else {
+            return self.on_unknown(peer, broker, known);
+        };
+        let (mut version_min, version_max) = api.supported();
+        if api == ApiKey::Produce && !range.takes_message_sets() {
+            version_min = BATCHES_SINCE;
+        }
         let answerable = version_min.max(range.version_min)..=version_max.min(range.version_max);
         let version = header.api_version;
         if !answerable.contains(&version) {
@@ -84,6 +96,29 @@ impl Cluster {
         }
         self.tell(|| handled.event(true, Vec::new()));
         Ok(())
+    }
+
+    /// A request of an API that this broker does not have.
+    fn on_unknown(
+        &mut self,
+        peer: PeerId,
+        broker: BrokerId,
+        known: Option<ApiKey>,
+    ) -> Result<(), CloseReason> {
+        let state = self.broker(broker).expect("a connection leads to a broker");
+        match state.config.on_unknown {
+            OnUnknown::Close if known == Some(ApiKey::ApiVersions) => Err(NO_API_VERSIONS),
+            OnUnknown::Close => Err("unknown API"),
+            OnUnknown::Silence => {
+                self.mute(peer);
+                Ok(())
+            }
+        }
+    }
+
+    /// Nothing more is read from this connection, nor answered.
+    fn mute(&mut self, peer: PeerId) {
+        self.peers.get_mut(&peer).expect("it sent this").is_mute = true;
     }
 
     fn transmit(&mut self, peer: PeerId, bytes: Bytes) {
@@ -172,10 +207,7 @@ impl Cluster {
         let mut items = request.topics.iter().flat_map(|topic| &topic.partitions);
         if items.any(|item| item.records.is_none()) {
             // Kafka 4: the request handler fails, and nothing on this connection is answered.
-            self.peers
-                .get_mut(&handled.peer)
-                .expect("it sent this")
-                .is_mute = true;
+            self.mute(handled.peer);
             return Ok(());
         }
         let mut topics = Vec::with_capacity(request.topics.len());
@@ -257,13 +289,10 @@ impl Cluster {
             return refuse(error_code::UNKNOWN_TOPIC_OR_PARTITION);
         };
         let records = item.records.as_ref().expect("null records were sorted out");
-        let batch = match only_batch(records, version) {
-            Ok(batch) => batch,
+        let payload = match Payload::read(records, version) {
+            Ok(payload) => payload,
             Err(refusal) => return (refusal.into_answer(index), Effect::None),
         };
-        if batch.is_transactional() {
-            return refuse(error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
-        }
         if !(ACKS_ALL..=1).contains(&request.acks) {
             return refuse(error_code::INVALID_REQUIRED_ACKS);
         }
@@ -288,8 +317,11 @@ impl Cluster {
             return (answer, Effect::None);
         }
         let offset_before = partition.log.next_offset();
-        let mut answer = append(context, partition, index, &batch)
-            .unwrap_or_else(|refusal| refusal.into_answer(index));
+        let mut answer = match &payload {
+            Payload::Batch(batch) => append(context, partition, index, batch),
+            Payload::Set(set) => append_set(context, partition, index, set, version),
+        }
+        .unwrap_or_else(|refusal| refusal.into_answer(index));
         let is_appended = partition.log.next_offset() > offset_before;
         let mut effect = if is_appended {
             Effect::Appended
@@ -338,6 +370,29 @@ impl Cluster {
             .iter()
             .filter(|broker| ids.contains(&broker.config.id.0));
         brokers.map(super::Broker::endpoint).collect()
+    }
+}
+
+/// What a partition of a request carries.
+enum Payload<'a> {
+    /// From v3 on.
+    Batch(Box<BatchHeader>),
+    /// Before, not looked at yet.
+    Set(&'a Bytes),
+}
+
+impl<'a> Payload<'a> {
+    /// Looks at it as far as the request layer does.
+    fn read(records: &'a Bytes, version: i16) -> Result<Self, Refusal> {
+        if version < BATCHES_SINCE {
+            return Ok(Self::Set(records));
+        }
+        let batch = only_batch(records, version)?;
+        if batch.is_transactional() {
+            let code = error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+            return Err(Refusal::early(code));
+        }
+        Ok(Self::Batch(Box::new(batch)))
     }
 }
 

@@ -139,10 +139,7 @@ impl PartitionLog {
     /// Appends one record of the batch that [`Self::close_batch`] will end. `plain` is the memory
     /// that `record` borrows from.
     pub(super) fn push(&mut self, plain: &Bytes, record: &RecordView<'_>, timestamp_ms: i64) {
-        let (key, value) = (record.key, record.value);
-        self.digest = record_digest(self.digest, key, value);
-        let size = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
-        self.record_bytes += u64::try_from(size).expect("a record fits a frame");
+        self.count(record.key, record.value);
         if self.retention == LogRetention::Full {
             let share = |bytes: &[u8]| plain.slice_ref(bytes);
             let headers = record
@@ -155,12 +152,38 @@ impl PartitionLog {
             self.records.push(LogRecord {
                 offset: self.next_offset,
                 timestamp_ms,
-                key: key.map(share),
-                value: value.map(share),
+                key: record.key.map(share),
+                value: record.value.map(share),
                 headers,
             });
         }
         self.next_offset += 1;
+    }
+
+    /// Appends one record without headers, as old formats have them.
+    pub(super) fn push_bare(
+        &mut self,
+        key: Option<Bytes>,
+        value: Option<Bytes>,
+        timestamp_ms: i64,
+    ) {
+        self.count(key.as_deref(), value.as_deref());
+        if self.retention == LogRetention::Full {
+            self.records.push(LogRecord {
+                offset: self.next_offset,
+                timestamp_ms,
+                key,
+                value,
+                headers: Vec::new(),
+            });
+        }
+        self.next_offset += 1;
+    }
+
+    fn count(&mut self, key: Option<&[u8]>, value: Option<&[u8]>) {
+        self.digest = record_digest(self.digest, key, value);
+        let size = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len);
+        self.record_bytes += u64::try_from(size).expect("a record fits a frame");
     }
 
     /// Ends a batch whose records have been pushed.

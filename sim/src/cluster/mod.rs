@@ -23,6 +23,7 @@
 //! ```
 
 mod append;
+mod append_set;
 mod config;
 mod event;
 mod handle;
@@ -37,13 +38,15 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use titorelli::Instant;
 
-pub use config::{BrokerConfig, BrokerId, ClusterConfig, LogRetention, Strictness, TopicConfig};
+pub use config::{
+    BrokerConfig, BrokerId, ClusterConfig, LogRetention, OnUnknown, Strictness, TopicConfig,
+};
 pub use event::{BatchOutcome, ClusterEvent};
 pub use handle::OMIT_ANSWER;
 pub use log::{BatchFacts, LogHeader, LogRecord, PartitionLog, record_digest};
 pub use peer::PeerId;
 
-use handle::ACKS_NONE_REFUSED;
+use handle::{ACKS_NONE_REFUSED, NO_API_VERSIONS};
 use peer::{Next, Peer};
 use topic::{Partition, ScriptedFailure, Topic};
 
@@ -156,7 +159,8 @@ impl Cluster {
                 Next::Broken => return self.close(peer, "frame length out of bounds", false),
                 Next::Frame(frame) => {
                     if let Err(reason) = self.handle(now, peer, broker, &frame) {
-                        return self.close(peer, reason, reason == ACKS_NONE_REFUSED);
+                        let is_fault = [ACKS_NONE_REFUSED, NO_API_VERSIONS].contains(&reason);
+                        return self.close(peer, reason, is_fault);
                     }
                 }
             }

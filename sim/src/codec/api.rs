@@ -54,8 +54,7 @@ impl ApiKey {
     #[must_use]
     pub const fn supported(self) -> (i16, i16) {
         match self {
-            Self::Produce => (3, 13),
-            Self::Metadata => (0, 13),
+            Self::Produce | Self::Metadata => (0, 13),
             Self::ApiVersions | Self::InitProducerId => (0, 5),
         }
     }
@@ -105,11 +104,6 @@ impl ApiRange {
     pub fn kafka_4() -> Vec<Self> {
         let answered = |api: ApiKey| {
             let (version_min, version_max) = api.supported();
-            let version_min = if api == ApiKey::Produce {
-                0
-            } else {
-                version_min
-            };
             Self {
                 api_key: api.to_wire(),
                 version_min,
@@ -130,4 +124,83 @@ impl ApiRange {
         ranges.sort_by_key(|range| range.api_key);
         ranges
     }
+
+    /// What a release announces of the APIs that the cluster answers: major, minor and patch
+    /// number. Before 0.10 there is no `ApiVersions`, before 0.11 no `InitProducerId`.
+    #[must_use]
+    pub fn of_release(release: (u16, u16, u16)) -> Vec<Self> {
+        let since = |table: &[((u16, u16, u16), i16)]| {
+            let known = table.iter().rev().find(|(first, _)| *first <= release);
+            known.map(|(_, version)| *version)
+        };
+        let newest = [
+            (ApiKey::Produce, since(PRODUCE)),
+            (ApiKey::Metadata, since(METADATA)),
+            (ApiKey::ApiVersions, since(API_VERSIONS)),
+            (ApiKey::InitProducerId, since(INIT_PRODUCER_ID)),
+        ];
+        let range = |(api, version_max): (ApiKey, Option<i16>)| {
+            Some(Self {
+                api_key: api.to_wire(),
+                version_min: 0,
+                version_max: version_max?,
+            })
+        };
+        newest.into_iter().filter_map(range).collect()
+    }
+
+    /// Whether a broker that announces this for Produce still takes message sets: before 4.0.
+    #[must_use]
+    pub const fn takes_message_sets(self) -> bool {
+        self.version_max < 12
+    }
 }
+
+/// The releases with a new highest version, and that version.
+type Newest = &'static [((u16, u16, u16), i16)];
+
+const PRODUCE: Newest = &[
+    ((0, 8, 0), 0),
+    ((0, 9, 0), 1),
+    ((0, 10, 0), 2),
+    ((0, 11, 0), 3),
+    ((1, 0, 0), 5),
+    ((2, 0, 0), 6),
+    ((2, 1, 0), 7),
+    ((2, 4, 0), 8),
+    ((2, 8, 0), 9),
+    ((3, 7, 0), 10),
+    ((3, 8, 0), 11),
+    ((4, 0, 0), 12),
+    ((4, 1, 0), 13),
+];
+const METADATA: Newest = &[
+    ((0, 8, 0), 0),
+    ((0, 10, 0), 1),
+    ((0, 10, 1), 2),
+    ((0, 11, 0), 4),
+    ((1, 0, 0), 5),
+    ((2, 0, 0), 6),
+    ((2, 1, 0), 7),
+    ((2, 3, 0), 8),
+    ((2, 4, 0), 9),
+    ((2, 8, 0), 11),
+    ((3, 1, 0), 12),
+    ((4, 0, 0), 13),
+];
+const API_VERSIONS: Newest = &[
+    ((0, 10, 0), 0),
+    ((0, 11, 0), 1),
+    ((2, 0, 0), 2),
+    ((2, 4, 0), 3),
+    ((3, 9, 0), 4),
+    ((4, 4, 0), 5),
+];
+const INIT_PRODUCER_ID: Newest = &[
+    ((0, 11, 0), 0),
+    ((2, 0, 0), 1),
+    ((2, 4, 0), 2),
+    ((2, 5, 0), 3),
+    ((2, 7, 0), 4),
+    ((3, 8, 0), 5),
+];

@@ -9,6 +9,7 @@ mod api_versions;
 mod compression;
 pub mod error_code;
 mod init_producer_id;
+mod message_set;
 mod metadata;
 mod produce;
 mod reader;
@@ -20,6 +21,7 @@ pub use api::{ApiKey, ApiRange};
 pub use api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 pub use compression::{Codec, inflate};
 pub use init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+pub use message_set::{Message, messages};
 pub use metadata::{
     MetadataBroker, MetadataPartition, MetadataRequest, MetadataResponse, MetadataTopic,
     TopicSelector,

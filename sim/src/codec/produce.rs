@@ -1,4 +1,4 @@
-//! Produce v3 to v13: batches in, offsets out.
+//! Produce v0 to v13: batches in, offsets out.
 
 use bytes::Bytes;
 
@@ -34,7 +34,7 @@ pub struct ProduceTopic {
 /// A Produce request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProduceRequest {
-    /// The transactional id, or null.
+    /// The transactional id, or null (v3+).
     pub transactional_id: Option<String>,
     /// −1, 0 or 1; anything else is answered with `INVALID_REQUIRED_ACKS`.
     pub acks: i16,
@@ -51,7 +51,11 @@ impl ProduceRequest {
         frame: &Bytes,
         version: i16,
     ) -> Result<Self, Malformed> {
-        let transactional_id = reader.nullable_string()?.map(str::to_owned);
+        let transactional_id = if version >= 3 {
+            reader.nullable_string()?.map(str::to_owned)
+        } else {
+            None
+        };
         let acks = reader.i16()?;
         let timeout_ms = reader.i32()?;
         let count = reader.count(3)?;
@@ -150,7 +154,9 @@ impl PartitionAnswer {
         writer.i32(self.partition);
         writer.i16(self.error_code);
         writer.i64(self.base_offset);
-        writer.i64(self.log_append_time_ms);
+        if version >= 2 {
+            writer.i64(self.log_append_time_ms);
+        }
         if version >= 5 {
             writer.i64(self.log_start_offset);
         }
@@ -209,7 +215,9 @@ impl ProduceResponse {
             });
             writer.no_tags();
         });
-        writer.i32(self.throttle_time_ms);
+        if version >= 1 {
+            writer.i32(self.throttle_time_ms);
+        }
         if version >= 10 && !self.node_endpoints.is_empty() {
             writer.one_tag(0, |writer| {
                 writer.array(&self.node_endpoints, |writer, broker| {

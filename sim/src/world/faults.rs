@@ -50,6 +50,7 @@ impl World {
                     self.network.silence(conn);
                 }
             }
+            Fault::Stall(broker) => drop(self.stalled.insert(*broker)),
             Fault::Down(broker) => self.cluster.set_down(*broker),
             Fault::Up(broker) => self.cluster.set_up(*broker),
             Fault::Throttle(broker, throttle_ms) => self.cluster.throttle(*broker, *throttle_ms),
@@ -91,6 +92,7 @@ impl World {
     /// Ends every fault: brokers are up, nothing is scripted, throttled, slow or about to be cut.
     pub fn heal(&mut self) {
         self.network.heal();
+        self.stalled.clear();
         let brokers: Vec<BrokerId> = self.cluster.config().brokers.iter().map(|b| b.id).collect();
         for broker in brokers {
             self.cluster.set_up(broker);

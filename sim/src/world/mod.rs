@@ -8,7 +8,7 @@ mod faults;
 mod narrate;
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::BytesMut;
@@ -79,6 +79,8 @@ pub struct World {
     timeline: Timeline,
     connections: BTreeMap<ConnId, Connection>,
     peers: BTreeMap<PeerId, ConnId>,
+    /// Brokers whose network swallows attempts to connect.
+    stalled: BTreeSet<BrokerId>,
     /// With the instant of the call.
     flushes: BTreeMap<FlushId, Instant>,
     /// When `close` gives up, once it was called.
@@ -134,6 +136,7 @@ impl World {
             timeline: Timeline::default(),
             connections: BTreeMap::new(),
             peers: BTreeMap::new(),
+            stalled: BTreeSet::new(),
             flushes: BTreeMap::new(),
             give_up_at: None,
             digest: 0,
@@ -430,6 +433,12 @@ impl World {
 
     fn on_knock(&mut self, conn: ConnId) {
         let connection = self.connections.get_mut(&conn).expect("it was connected");
+        if connection
+            .broker
+            .is_some_and(|broker| self.stalled.contains(&broker))
+        {
+            return;
+        }
         match connection
             .broker
             .and_then(|broker| self.cluster.connect(broker))

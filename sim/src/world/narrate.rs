@@ -167,8 +167,8 @@ impl World {
             for item in &topic.partitions {
                 let batch = read_batch(item);
                 let sequence = match batch.base_sequence {
-                    -1 => String::new(),
-                    sequence => format!(" seq {sequence}"),
+                    None => String::new(),
+                    Some(sequence) => format!(" seq {sequence}"),
                 };
                 let count = batch.record_count;
                 parts.push(format!("{name}/{}{sequence} n {count}", item.partition));

@@ -142,7 +142,7 @@ fn config(dice: &mut Dice, has_faults: bool) -> Config {
     config.retries = dice.pick(&[0, 1, 3, u32::MAX]);
     config.batch_size = dice.pick(&[0, 1, 100, 400, 16_384, 16_384]);
     config.linger = dice.millis(&[0, 0, 1, 5, 100, 20_000]);
-    config.buffer_memory = dice.pick(&[200, 1_000, 4_000, 64_000, 32 << 20]);
+    config.buffer_memory = dice.pick(&[256, 1_000, 4_000, 64_000, 32 << 20]);
     config.max_block = dice.millis(&[0, 1, 50, 1_000, 5_000]);
     config.max_request_size = dice.pick(&[500, 4_000, 1 << 20]);
     config.max_in_flight_requests_per_connection = dice.pick(&[1, 1, 2, 5, 100]);

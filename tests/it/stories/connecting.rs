@@ -1,7 +1,7 @@
 //! From nothing to the first ack, and topics that are not there.
 
 use core::time::Duration;
-use titorelli::SendError;
+use titorelli::{ApiVersion, SendError};
 use titorelli_sim::{RecordState, Story, ms};
 
 /// The whole way: bootstrap, versions, metadata, the leader, the record, the ack.
@@ -48,4 +48,17 @@ fn a_topic_that_appears_in_time_takes_its_waiter() {
     story.expect_delivered([late]);
     story.expect_log("payments/0", &["late"]);
     super::check("topic_appears", &story);
+}
+
+/// A pinned release: no broker is asked what it speaks, and the versions are those of the release.
+#[test]
+fn a_pinned_release_fixes_the_versions_and_asks_nobody() {
+    let mut story = Story::new(|config| {
+        config.api_version = ApiVersion::Release("2.8".parse().expect("a release"));
+    });
+    story.cluster("orders/0 -> b2");
+    let first = story.send("orders/0", "first");
+    story.run_until_idle();
+    story.expect_delivered([first]);
+    super::check("pinned_release", &story);
 }

@@ -4,6 +4,8 @@ mod batching;
 mod connecting;
 mod ending;
 mod losing;
+mod old_brokers;
+mod timing;
 mod waiting;
 
 use titorelli_sim::Story;

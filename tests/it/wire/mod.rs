@@ -8,6 +8,7 @@
 mod corpus;
 mod hostile;
 mod json;
+mod message_sets;
 mod oracle_requests;
 mod oracle_responses;
 mod records;

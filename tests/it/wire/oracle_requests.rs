@@ -16,7 +16,9 @@ use super::produce_frame;
 
 /// Every version of an API that we speak.
 pub(super) fn versions(api: ApiKey) -> impl Strategy<Value = i16> {
-    api.supported().min..=api.supported().max
+    // The oracle has no message sets: Produce from its first version with record batches on.
+    let least = if api == ApiKey::Produce { 3 } else { 0 };
+    least..=api.supported().max
 }
 
 /// Strings of lengths about which the notations differ.
@@ -117,7 +119,7 @@ proptest! {
         let partitions: Vec<Vec<produce::Partition>> = topics.iter().map(|topic| {
             topic.2.iter().map(|(index, body)| produce::Partition {
                 index: *index,
-                header: [0xa5; 61],
+                front: [0xa5; 61].into(),
                 body: Bytes::copy_from_slice(body),
             }).collect()
         }).collect();
@@ -164,7 +166,7 @@ fn bodies_leave_without_being_copied() {
         .zip(&bodies)
         .map(|(index, body)| produce::Partition {
             index,
-            header: [0; 61],
+            front: [0; 61].into(),
             body: body.clone(),
         })
         .collect();

@@ -249,12 +249,15 @@ impl Load {
 
     /// Counts every completed record up to the first that is not.
     fn settle(&mut self) {
-        while let Some(outcome) = self
-            .receipts
-            .front_mut()
-            .and_then(|oldest| oldest.poll_now())
-        {
-            self.completed(outcome);
+        while let Some(oldest) = self.receipts.front() {
+            if oldest.succeeded() {
+                self.receipts.pop_front();
+                self.settled += 1;
+            } else if let Some(outcome) = oldest.poll_now() {
+                self.completed(outcome);
+            } else {
+                return;
+            }
         }
     }
 

@@ -45,7 +45,7 @@ pub(crate) struct Produce {
     #[arg(short = 'K', long = "key-separator", value_name = "SEP")]
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     key_separator: Option<String>,
-    /// Send an empty value as null.
+    /// Send an empty value as null where there is a key, so that it deletes what the key names.
     #[arg(short = 'Z', long = "null")]
     empty_is_null: bool,
     /// Send every record to this partition.

@@ -26,10 +26,12 @@ impl Template<'_> {
             Some((key, value)) => (Some(key), value),
             None => (None, line),
         };
+        // Without a key there is nothing that a null value could delete.
+        let is_null = self.empty_is_null && value.is_empty() && key.is_some();
         Record {
             partition: self.partition,
             key,
-            value: (!self.empty_is_null || !value.is_empty()).then_some(value),
+            value: (!is_null).then_some(value),
             headers: &self.headers,
             ..Record::to(self.topic)
         }
@@ -93,12 +95,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_is_null_only_when_asked_for() {
+    fn an_empty_value_is_null_only_when_asked_for_and_where_there_is_a_key() {
+        let empty = Some(&b""[..]);
         assert_eq!(
-            key_and_value(&template(None, false), ""),
-            (None, Some(&b""[..]))
+            key_and_value(&template(Some(b"="), false), "k="),
+            (Some(&b"k"[..]), empty)
         );
-        assert_eq!(key_and_value(&template(None, true), ""), (None, None));
+        assert_eq!(key_and_value(&template(None, true), ""), (None, empty));
         assert_eq!(
             key_and_value(&template(Some(b"="), true), "k="),
             (Some(&b"k"[..]), None)

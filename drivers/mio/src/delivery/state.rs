@@ -1,0 +1,222 @@
+//! What all receipts of a batch share: who waits, and what became of its records.
+
+use super::{DeliveryError, RecordMetadata};
+use crate::fork::Home;
+use parking_lot::Mutex;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::task::Waker;
+use titorelli::{Delivery, Outcome};
+
+/// What a callback is called with.
+pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, DeliveryError>) + Send>;
+
+/// The outcome of a range of a batch's records.
+#[derive(Debug)]
+struct Part {
+    first: u32,
+    count: u32,
+    topic: Arc<str>,
+    partition: i32,
+    outcome: Result<(i64, i64), DeliveryError>,
+}
+
+impl Part {
+    fn covers(&self, index: u32) -> Option<u32> {
+        index
+            .checked_sub(self.first)
+            .filter(|place| *place < self.count)
+    }
+
+    fn result(&self, index: u32) -> Option<Result<RecordMetadata, DeliveryError>> {
+        let place = self.covers(index)?;
+        Some(match &self.outcome {
+            Ok((base_offset, log_append_time_ms)) => Ok(RecordMetadata {
+                topic: Arc::clone(&self.topic),
+                partition: self.partition,
+                offset: if *base_offset < 0 {
+                    -1
+                } else {
+                    base_offset + i64::from(place)
+                },
+                log_append_time_ms: *log_append_time_ms,
+            }),
+            Err(error) => Err(error.clone()),
+        })
+    }
+}
+
+/// Who waits for records of a batch, and the parts after the first.
+#[derive(Default)]
+struct Rest {
+    parts: Vec<Part>,
+    wakers: Vec<(u32, Waker)>,
+    callbacks: Vec<(u32, Callback)>,
+}
+
+/// The completion of one batch, shared by its receipts.
+pub(crate) struct BatchState {
+    home: Home,
+    /// The first part to complete; mostly all there is.
+    first: OnceLock<Part>,
+    rest: Mutex<Rest>,
+}
+
+impl BatchState {
+    /// Of a batch that is under way.
+    pub(crate) fn new(home: Home) -> Self {
+        Self {
+            home,
+            first: OnceLock::new(),
+            rest: Mutex::default(),
+        }
+    }
+
+    /// Of a record that never came into a batch.
+    pub(crate) fn failed(home: Home, error: DeliveryError) -> Self {
+        let state = Self::new(home);
+        let part = Part {
+            first: 0,
+            count: 1,
+            topic: Arc::clone(&error.detail().topic),
+            partition: -1,
+            outcome: Err(error),
+        };
+        state.first.set(part).expect("it was new");
+        state
+    }
+
+    /// Whether a record is completed, and written.
+    #[inline]
+    pub(super) fn is_written(&self, index: u32) -> Option<bool> {
+        match self.first.get() {
+            Some(part) if part.covers(index).is_some() => Some(part.outcome.is_ok()),
+            Some(_) | None => self.result(index).map(|result| result.is_ok()),
+        }
+    }
+
+    /// The result of a record, if it is completed.
+    #[inline]
+    pub(super) fn result(&self, index: u32) -> Option<Result<RecordMetadata, DeliveryError>> {
+        let Some(first) = self.first.get() else {
+            return self.home.is_left().then(|| Err(forked()));
+        };
+        if let Some(result) = first.result(index) {
+            return Some(result);
+        }
+        self.result_of_rest(index)
+    }
+
+    #[cold]
+    fn result_of_rest(&self, index: u32) -> Option<Result<RecordMetadata, DeliveryError>> {
+        if self.home.is_left() {
+            return Some(Err(forked()));
+        }
+        let rest = self.rest.lock();
+        rest.parts.iter().find_map(|part| part.result(index))
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.first.get().is_some()
+    }
+
+    /// Calls `callback` when the record is completed: from who completes it, or now if it is.
+    pub(crate) fn on_completion(&self, index: u32, callback: Callback) {
+        let mut rest = self.rest.lock();
+        // Settling holds the same lock: what is not there now will find the callback.
+        let found = self.first.get().and_then(|part| part.result(index));
+        let found = found.or_else(|| rest.parts.iter().find_map(|part| part.result(index)));
+        match found {
+            None => rest.callbacks.push((index, callback)),
+            Some(result) => {
+                drop(rest);
+                call(callback, result);
+            }
+        }
+    }
+
+    /// Completes records: stores their outcome, wakes who waits, and returns the callbacks that
+    /// are due with their results.
+    pub(crate) fn settle(
+        &self,
+        delivery: Delivery,
+    ) -> Vec<(Callback, Result<RecordMetadata, DeliveryError>)> {
+        let outcome = match delivery.outcome {
+            Outcome::Acked {
+                base_offset,
+                log_append_time_ms,
+            } => Ok((base_offset, log_append_time_ms)),
+            Outcome::NotPersisted(error) => Err(DeliveryError::new(error, false)),
+            Outcome::MaybePersisted(error) => Err(DeliveryError::new(error, true)),
+        };
+        let Delivery {
+            first,
+            count,
+            topic,
+            partition,
+            ..
+        } = delivery;
+        let part = Part {
+            first,
+            count,
+            topic,
+            partition,
+            outcome,
+        };
+        let mut rest = self.rest.lock();
+        if let Err(part) = self.first.set(part) {
+            rest.parts.push(part);
+        }
+        let covers = |index: &u32| index.checked_sub(first).is_some_and(|place| place < count);
+        for (_, waker) in rest.wakers.extract_if(.., |(index, _)| covers(index)) {
+            waker.wake();
+        }
+        let due: Vec<_> = rest
+            .callbacks
+            .extract_if(.., |(index, _)| covers(index))
+            .collect();
+        drop(rest);
+        due.into_iter()
+            .filter_map(|(index, callback)| Some((callback, self.result(index)?)))
+            .collect()
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_watched(&self, index: u32) -> bool {
+        let rest = self.rest.lock();
+        rest.wakers.iter().any(|(watched, _)| *watched == index)
+    }
+
+    /// Wakes `waker` when the record is completed, unless it is.
+    pub(super) fn watch(
+        &self,
+        index: u32,
+        waker: &Waker,
+    ) -> Option<Result<RecordMetadata, DeliveryError>> {
+        if self.home.is_left() {
+            return self.result(index);
+        }
+        let mut rest = self.rest.lock();
+        // Settling holds the same lock: what is not there now will find the waker.
+        let found = self.first.get().and_then(|part| part.result(index));
+        let found = found.or_else(|| rest.parts.iter().find_map(|part| part.result(index)));
+        if found.is_none() {
+            match rest.wakers.iter_mut().find(|(place, _)| *place == index) {
+                Some((_, known)) => known.clone_from(waker),
+                None => rest.wakers.push((index, waker.clone())),
+            }
+        }
+        found
+    }
+}
+
+/// Calls a callback; a panic there harms only its record.
+pub(crate) fn call(callback: Callback, result: Result<RecordMetadata, DeliveryError>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| callback(result)));
+}
+
+/// What the child of a fork is told of records that were under way.
+#[cold]
+fn forked() -> DeliveryError {
+    DeliveryError::of_fork()
+}

@@ -1,0 +1,144 @@
+//! Brokers before Kafka 0.11: message sets instead of record batches.
+
+use titorelli::{ApiVersion, Codec, Config, SendError};
+use titorelli_sim::cluster::{ClusterConfig, Strictness};
+use titorelli_sim::{OwnedRecord, RecordState, Story};
+
+/// A story with brokers of this release; what the release does not tell is pinned.
+fn story(release: (u16, u16, u16), change: impl FnOnce(&mut Config)) -> Story {
+    let pin = |config: &mut Config| {
+        if release < (0, 10, 0) {
+            let (major, minor, patch) = release;
+            let text = format!("{major}.{minor}.{patch}");
+            config.api_version = ApiVersion::Release(text.parse().expect("a release"));
+        }
+        change(config);
+    };
+    let mut story = Story::with(pin, |cluster| {
+        *cluster = ClusterConfig::of_release(3, release);
+        cluster.strictness = Strictness::Strict;
+        cluster.auto_create_topics = false;
+    });
+    story.cluster("orders/0 -> b1");
+    story
+}
+
+const RELEASES: [(u16, u16, u16); 6] = [
+    (0, 8, 0),
+    (0, 8, 2),
+    (0, 9, 0),
+    (0, 10, 0),
+    (0, 10, 2),
+    (0, 11, 0),
+];
+
+#[test]
+fn every_release_takes_every_codec_that_it_knows() {
+    for release in RELEASES {
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4] {
+            if codec == Codec::Lz4 && release < (0, 8, 2) {
+                continue;
+            }
+            let mut story = story(release, |config| {
+                config.compression = codec;
+                config.linger = titorelli_sim::ms(5);
+            });
+            story.ready();
+            let values: Vec<String> = (0..50).map(|n| format!("value {n:060}")).collect();
+            let ids: Vec<_> = values
+                .iter()
+                .map(|value| story.send("orders/0", value))
+                .collect();
+            story.run_until_idle();
+            for id in ids {
+                assert!(
+                    matches!(story.state(id), RecordState::Acked { .. }),
+                    "{release:?} {codec}: {:?}",
+                    story.state(id)
+                );
+            }
+            let values: Vec<&str> = values.iter().map(String::as_str).collect();
+            story.expect_log("orders/0", &values);
+            let written = story.world().cluster().log("orders", 0).batches();
+            let last = written.last().expect("a batch").codec.name();
+            assert_eq!(last, codec.name(), "{release:?}");
+        }
+    }
+}
+
+/// Kafka 0.10 tells its versions: Produce v2 is the highest, which carries message sets.
+#[test]
+fn a_broker_that_tells_of_message_sets_gets_them() {
+    let mut story = story((0, 10, 2), |config| config.retries = 1);
+    let first = story.send("orders/0", "first");
+    story.run_until_idle();
+    story.lose_next_response("b1");
+    let second = story.send("orders/0", "second");
+    story.run_until_idle();
+    story.expect_delivered([first, second]);
+    super::check("message_sets", &story);
+}
+
+#[test]
+fn what_an_old_release_cannot_keep_is_refused_and_not_lost() {
+    let record = |headers, timestamp_ms| OwnedRecord {
+        topic: "orders".to_owned(),
+        partition: Some(0),
+        value: Some(b"v".to_vec()),
+        headers,
+        timestamp_ms,
+        ..OwnedRecord::default()
+    };
+    let header = vec![("h".to_owned(), None)];
+    for (release, words) in [
+        ((0, 9, 0), "older than Kafka 0.11"),
+        ((0, 10, 2), "older than Kafka 0.11"),
+        ((0, 9, 0), "older than Kafka 0.10"),
+    ] {
+        let is_about_headers = words.ends_with("11");
+        let mut story = story(release, |_| {});
+        story.ready();
+        let refused = if is_about_headers {
+            story.give(record(header.clone(), None))
+        } else {
+            story.give(record(Vec::new(), Some(7)))
+        };
+        let state = story.state(refused);
+        assert!(
+            matches!(state, RecordState::Rejected(SendError::InvalidRecord(why))
+                if why.contains(words)),
+            "{release:?}: {state:?}"
+        );
+    }
+    // Timestamps came with 0.10, headers with 0.11.
+    for (release, record) in [
+        ((0, 10, 0), record(Vec::new(), Some(7))),
+        ((0, 11, 0), record(header, Some(7))),
+    ] {
+        let mut story = story(release, |_| {});
+        story.ready();
+        let kept = story.give(record);
+        story.run_until_idle();
+        story.expect_delivered([kept]);
+    }
+}
+
+/// Nobody told: the first question is not understood, and the error says what to do.
+#[test]
+fn a_broker_that_knows_no_api_versions_is_told_of_in_words() {
+    for release in [(0, 8, 2), (0, 9, 0)] {
+        let mut story = story(release, |config| {
+            config.api_version = ApiVersion::Auto;
+            config.socket_connection_setup_timeout = titorelli_sim::ms(500);
+            config.max_block = titorelli_sim::ms(3_000);
+        });
+        let refused = story.send("orders/0", "nobody answers");
+        story.run_until_idle();
+        let state = story.state(refused);
+        let RecordState::Rejected(error) = state else {
+            panic!("{release:?}: {state:?}");
+        };
+        let words = error.to_string();
+        assert!(words.contains("needs api_version"), "{release:?}: {words}");
+    }
+}
