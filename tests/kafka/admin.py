@@ -5,6 +5,7 @@ Versions: ApiVersions v0, Metadata v1, CreateTopics v2, ListOffsets v1 (in Kafka
 before, Metadata v0 and ListOffsets v0.
 """
 
+import re
 import socket
 import struct
 
@@ -59,6 +60,20 @@ def exactly(stream, size):
     if len(data) != size:
         raise OSError("the broker closed the connection")
     return data
+
+
+def registered_brokers(zookeeper):
+    """The ids of the brokers that ZooKeeper, at that port, holds for alive; none while it is not up.
+
+    A broker that was killed is among them until its session ends.
+    """
+    try:
+        with socket.create_connection((HOST, zookeeper), timeout=5.0) as peer:
+            peer.sendall(b"dump")
+            answer = peer.makefile("rb").read()
+    except OSError:
+        return set()
+    return {int(number) for number in re.findall(rb"/brokers/ids/(\d+)", answer)}
 
 
 class Broker:

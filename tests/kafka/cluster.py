@@ -27,7 +27,7 @@ from pathlib import Path
 import certificates
 import jvm
 import ports
-from admin import HOST, Broker
+from admin import HOST, Broker, registered_brokers
 from jars import KAFKA_VERSION, Missing, kafka_jars, program, say
 from properties import PROTOCOLS, Listener, server_properties
 from releases import Release
@@ -162,18 +162,31 @@ class Cluster:
         folder.mkdir(parents=True, exist_ok=True)
         lines = {"dataDir": folder / "data", "clientPortAddress": HOST,
                  "clientPort": self.state["port"] + ports.ZOOKEEPER, "tickTime": 2_000,
-                 "maxClientCnxns": 0, "admin.enableServer": "false"}
+                 "maxClientCnxns": 0, "admin.enableServer": "false",
+                 "4lw.commands.whitelist": "dump"}
         text = "".join(f"{key}={value}\n" for key, value in lines.items())
         (folder / "zookeeper.properties").write_text(text)
         self.spawn(ZOOKEEPER, jvm.command(self.state, "zookeeper", folder, "zookeeper.properties"))
 
     def launch(self, broker):
-        """Starts one broker on its data; returns at once."""
+        """Starts one broker on its data; returns at once, where no ZooKeeper must forget it first.
+
+        A broker that was killed is registered until its session ends, and another one of that
+        number refuses to start.
+        """
         if self.pid(broker):
             return
+        end = time.monotonic() + START_TIMEOUT_S
+        while not self.release.has_kraft and broker in self.registered():
+            if time.monotonic() > end:
+                raise SystemExit(f"ZooKeeper does not forget the broker {broker} that ended")
+            time.sleep(0.1)
         # Only one broker may write the archive: two that end together would write one file.
         folder = self.broker_dir(broker)
         self.spawn(folder.name, jvm.command(self.state, "broker", folder, "server.properties"))
+
+    def registered(self):
+        return registered_brokers(self.state["port"] + ports.ZOOKEEPER)
 
     def spawn(self, name, command):
         """Starts a process in the folder of that name, which gets its log."""
