@@ -63,7 +63,7 @@ def exactly(stream, size):
 
 
 def registered_brokers(zookeeper):
-    """The ids of the brokers that ZooKeeper, at that port, holds for alive; none while it is not up.
+    """The ids of the brokers that ZooKeeper, at that port, holds for alive; none when it is down.
 
     A broker that was killed is among them until its session ends.
     """
