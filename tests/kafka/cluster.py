@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""A real Apache Kafka cluster (KRaft, one broker or more) on 127.0.0.1, for the tests.
+"""A real Apache Kafka cluster (one broker or more) on 127.0.0.1, for the tests.
 
   cluster.py up --brokers 3            prints the bootstrap servers
+  cluster.py up --security mtls        the same for a listener that speaks TLS
+  cluster.py up --version 0.11.0.3     an old release, with its ZooKeeper
   cluster.py topic lines --partitions 3
   cluster.py kill 2 ; cluster.py start 2
   cluster.py status ; cluster.py down
 
-Every broker is a controller too. Needs Java 17 or newer, and Maven for the first start of a
-version.
+Without ZooKeeper every broker is a controller too. Needs Java 17 or newer, Maven for the first
+start of a version, and openssl for TLS.
 """
 
 import argparse
@@ -16,18 +18,23 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 import uuid
 from pathlib import Path
 
-import admin
-from jars import KAFKA_VERSION, Missing, kafka_home, kafka_jars, program, say
+import certificates
+import jvm
+import ports
+from admin import HOST, Broker, registered_brokers
+from jars import KAFKA_VERSION, Missing, kafka_jars, program, say
+from properties import PROTOCOLS, Listener, server_properties
+from releases import Release
 
 DEFAULT_DIR = Path(tempfile.gettempdir()) / "titorelli-kafka"
 START_TIMEOUT_S = 90
+ZOOKEEPER = "zookeeper"
 
 
 def fresh_id():
@@ -47,30 +54,11 @@ def born(pid):
     return None if fields[0] in "ZX" else fields[19]
 
 
-def is_free(port):
-    """Whether a broker could listen there."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((admin.HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def all_free(first, brokers):
-    """Whether the ports of so many brokers and controllers are free."""
-    ports = [*range(first, first + brokers), *range(first + 10, first + 10 + brokers)]
-    return all(is_free(port) for port in ports)
-
-
-def choose_port(wanted, brokers):
-    """The first port of so many brokers and controllers; any that are free when 0 is wanted."""
-    candidates = [wanted] if wanted else range(19092, 29092, 100)
-    for first in candidates:
-        if all_free(first, brokers):
-            return first
-    raise SystemExit(f"ports {wanted or 19092} onwards are taken: something listens there already")
+def excerpt(log):
+    """The first complaints of a log, which the shutdown then buries, and its end."""
+    lines = log.read_text(errors="replace").splitlines()
+    complaints = [line for line in lines if " ERROR " in line or "Exception: " in line]
+    return "\n".join([*complaints[:4], "...", *lines[-8:]])
 
 
 class Cluster:
@@ -90,73 +78,76 @@ class Cluster:
         return range(1, self.state["brokers"] + 1)
 
     @property
+    def release(self):
+        return Release(self.state["version"])
+
+    @property
     def bootstrap(self):
-        return ",".join(f"{admin.HOST}:{self.port(broker)}" for broker in self.brokers)
+        """The plaintext listeners."""
+        return ",".join(f"{HOST}:{self.port(broker)}" for broker in self.brokers)
+
+    @property
+    def certificates(self):
+        """The folder of certificates; there when a listener speaks TLS."""
+        return self.folder / "certificates"
 
     def port(self, broker):
-        return self.state["port"] + broker - 1
+        return ports.broker(self.state["port"], broker)
+
+    def listener_ports(self, name):
+        """The ports of a further listener, one for each broker."""
+        names = [fields[0] for fields in self.state["listeners"]]
+        return [ports.listener(self.state["port"], names.index(name), broker)
+                for broker in self.brokers]
+
+    def admin(self, broker):
+        return Broker(self.port(broker), self.release)
 
     def broker_dir(self, broker):
         return self.folder / f"broker-{broker}"
 
-    def up(self, brokers, port, version, configs):
-        """Formats and starts a new cluster and waits until every broker sees all of them."""
+    def up(self, brokers, port, version, configs, listeners=()):
+        """Formats and starts a new cluster and waits until every broker sees all of them.
+
+        Every broker has a plaintext listener, which the tests use, and those that are given.
+        """
         if self.state:
             self.down()
         java, jars = program("java"), kafka_jars(version)
-        port = choose_port(port, brokers)
+        port = ports.choose(port, brokers, len(listeners))
         self.state = {"version": version, "brokers": brokers, "port": port, "java": java,
-                      "jars": str(jars), "id": fresh_id(), "processes": {}}
+                      "jars": str(jars), "id": fresh_id(), "processes": {},
+                      "listeners": [tuple(listener) for listener in listeners]}
         self.save()
+        if any(PROTOCOLS[listener.security] == "SSL" for listener in listeners):
+            certificates.make(self.certificates)
         for broker in self.brokers:
             self.write_properties(broker, configs)
-        self.format()
+        if self.release.has_kraft:
+            self.format()
+        else:
+            self.launch_zookeeper()
         for broker in self.brokers:
             self.launch(broker)
         self.wait_until_seen(set(self.brokers))
 
     def write_properties(self, broker, configs):
-        count, first = self.state["brokers"], self.state["port"]
-        voters = ",".join(f"{n}@{admin.HOST}:{first + 9 + n}" for n in self.brokers)
-        lines = {
-            "process.roles": "broker,controller",
-            "node.id": broker,
-            "controller.quorum.voters": voters,
-            "controller.listener.names": "CONTROLLER",
-            "listeners": f"PLAINTEXT://{admin.HOST}:{self.port(broker)},"
-                         f"CONTROLLER://{admin.HOST}:{first + 9 + broker}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "log.dirs": self.broker_dir(broker) / "data",
-            "offsets.topic.num.partitions": 1,
-            "offsets.topic.replication.factor": min(count, 3),
-            "transaction.state.log.num.partitions": 1,
-            "transaction.state.log.replication.factor": min(count, 3),
-            "transaction.state.log.min.isr": min(count, 2),
-            "default.replication.factor": min(count, 3),
-            "group.initial.rebalance.delay.ms": 0,
-            "num.network.threads": 2,
-            "num.io.threads": 2,
-            "num.partitions": 3,
-            # Old timestamps must not be deleted while a test looks for them.
-            "log.retention.ms": -1,
-            # A small machine: no 128 MiB of deduplication buffer per broker.
-            "log.cleaner.dedupe.buffer.size": 8 << 20,
-        }
+        lines = server_properties(self.state, self.folder, broker, configs)
         folder = self.broker_dir(broker)
         folder.mkdir(parents=True, exist_ok=True)
-        text = "".join(f"{key}={value}\n" for key, value in (lines | configs).items())
+        text = "".join(f"{key}={value}\n" for key, value in lines.items())
         (folder / "server.properties").write_text(text)
 
     def format(self):
         """Formats the first broker's storage with Kafka's tool; the others differ only in ids."""
         first = self.broker_dir(1)
-        command = [*self.java("format"), "kafka.tools.StorageTool", "format",
-                   "--cluster-id", self.state["id"], "--config", str(first / "server.properties")]
+        command = jvm.command(self.state, "format", self.folder, "format", "--cluster-id",
+                              self.state["id"], "--config", first / "server.properties")
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               check=False)
         if done.returncode != 0:
             raise SystemExit(f"the storage tool failed:\n{done.stdout[-2000:]}")
-        keep_archive(self.state["version"], "format", self.folder)
+        jvm.keep_archive(self.state["version"], "format", self.folder)
         for broker in self.brokers[1:]:
             data = self.broker_dir(broker) / "data"
             shutil.copytree(first / "data", data)
@@ -165,75 +156,91 @@ class Cluster:
                      if not line.startswith(("node.id=", "directory.id="))]
             meta.write_text("\n".join([*lines, f"node.id={broker}", f"directory.id={fresh_id()}"]))
 
-    def java(self, role, archive_to=None):
-        """The JVM and its options. Class-data sharing halves the start; a clean exit makes it."""
-        archive = kafka_home(self.state["version"]) / f"{role}.jsa"
-        if archive.exists():
-            sharing = [f"-XX:SharedArchiveFile={archive}"]
-        else:
-            sharing = [f"-XX:ArchiveClassesAtExit={archive_to or self.folder / archive.name}"]
-        level = "warn" if role == "format" else "info"
-        return [self.state["java"], "-Xshare:auto", *sharing, "-Xlog:disable",
-                "-Xlog:all=error:stderr", "-XX:+UseSerialGC", "-Xms64m", "-Xmx512m",
-                "-XX:TieredStopAtLevel=1" if role == "format" else "-XX:+ExitOnOutOfMemoryError",
-                f"-Dorg.slf4j.simpleLogger.defaultLogLevel={level}",
-                "-Dorg.slf4j.simpleLogger.showDateTime=true",
-                "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
-                "-cp", self.state["jars"] + "/*"]
+    def launch_zookeeper(self):
+        """Starts ZooKeeper; returns at once."""
+        folder = self.folder / ZOOKEEPER
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = {"dataDir": folder / "data", "clientPortAddress": HOST,
+                 "clientPort": self.state["port"] + ports.ZOOKEEPER, "tickTime": 2_000,
+                 "maxClientCnxns": 0, "admin.enableServer": "false",
+                 "4lw.commands.whitelist": "dump"}
+        text = "".join(f"{key}={value}\n" for key, value in lines.items())
+        (folder / "zookeeper.properties").write_text(text)
+        self.spawn(ZOOKEEPER, jvm.command(self.state, "zookeeper", folder, "zookeeper.properties"))
 
     def launch(self, broker):
-        """Starts one broker on its data; returns at once."""
+        """Starts one broker on its data; returns at once, where no ZooKeeper must forget it first.
+
+        A broker that was killed is registered until its session ends, and another one of that
+        number refuses to start.
+        """
         if self.pid(broker):
             return
-        folder = self.broker_dir(broker)
+        end = time.monotonic() + START_TIMEOUT_S
+        while not self.release.has_kraft and broker in self.registered():
+            if time.monotonic() > end:
+                raise SystemExit(f"ZooKeeper does not forget the broker {broker} that ended")
+            time.sleep(0.1)
         # Only one broker may write the archive: two that end together would write one file.
-        archive_to = folder / "broker.jsa"
-        command = [*self.java("broker", archive_to), "kafka.Kafka", "server.properties"]
+        folder = self.broker_dir(broker)
+        self.spawn(folder.name, jvm.command(self.state, "broker", folder, "server.properties"))
+
+    def registered(self):
+        return registered_brokers(self.state["port"] + ports.ZOOKEEPER)
+
+    def spawn(self, name, command):
+        """Starts a process in the folder of that name, which gets its log."""
+        folder = self.folder / name
         with open(folder / "server.log", "ab") as log:
             process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=log, start_new_session=True)
-        self.state["processes"][str(broker)] = [process.pid, born(process.pid)]
+        self.state["processes"][name] = [process.pid, born(process.pid)]
         self.save()
 
     def wait_until_seen(self, wanted):
         """Waits until each of these brokers sees all of them."""
         end = time.monotonic() + START_TIMEOUT_S
         for broker in wanted:
-            while not (admin.live_brokers(self.port(broker)) or set()) >= wanted:
+            while not (self.admin(broker).live_brokers() or set()) >= wanted:
                 if not self.pid(broker) or time.monotonic() > end:
-                    log = self.broker_dir(broker) / "server.log"
-                    tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-                    raise SystemExit(f"broker {broker} did not start; {log} ends with\n{tail}")
+                    raise SystemExit(f"broker {broker} did not start; in its log:\n"
+                                     f"{excerpt(self.broker_dir(broker) / 'server.log')}")
                 time.sleep(0.1)
 
     def pid(self, broker):
         """The process id of a broker that runs, or None."""
-        known = self.state["processes"].get(str(broker))
+        return self.pid_of(f"broker-{broker}")
+
+    def pid_of(self, name):
+        known = self.state["processes"].get(name)
         return known[0] if known and born(known[0]) == known[1] else None
 
     def stop(self, brokers, how):
         """Sends these brokers a signal and waits for their end."""
-        pids = {broker: pid for broker in brokers if (pid := self.pid(broker))}
+        self.end([f"broker-{broker}" for broker in brokers], how)
+
+    def end(self, names, how):
+        pids = {name: pid for name in names if (pid := self.pid_of(name))}
         for pid in pids.values():
             os.kill(pid, how)
         end = time.monotonic() + 30
-        for broker, pid in pids.items():
-            while self.pid(broker):
+        for name, pid in pids.items():
+            while self.pid_of(name):
                 if time.monotonic() > end:
                     os.kill(pid, signal.SIGKILL)
                 time.sleep(0.05)
 
     def down(self, keep=False):
-        """Stops every broker; removes the data unless asked to keep it."""
+        """Stops every process; removes the data unless asked to keep it."""
         if not self.state:
             return
         # A clean exit is slow (controlled shutdown) and only worth it for the class-data archive.
-        archive = kafka_home(self.state["version"]) / "broker.jsa"
-        if not archive.exists() and self.pid(1):
+        version = self.state["version"]
+        if not jvm.has_archive(version, "broker") and self.pid(1):
             self.stop(self.brokers[1:], signal.SIGKILL)
             self.stop([1], signal.SIGTERM)
-            keep_archive(self.state["version"], "broker", self.broker_dir(1))
-        self.stop(self.brokers, signal.SIGKILL)
+            jvm.keep_archive(version, "broker", self.broker_dir(1))
+        self.end(self.state["processes"], signal.SIGKILL)
         if not keep:
             shutil.rmtree(self.folder)
             self.state = None
@@ -241,7 +248,7 @@ class Cluster:
     def create_topic(self, name, partitions, replicas, configs):
         """Creates a topic and waits until every live broker knows its leaders, and they lead."""
         live = [broker for broker in self.brokers if self.pid(broker)]
-        admin.create_topic(self.port(live[0]), name, partitions, replicas, configs)
+        self.admin(live[0]).create_topic(name, partitions, replicas, configs)
         end = time.monotonic() + 20
         while not all(self.is_ready(broker, name, partitions) for broker in live):
             if time.monotonic() > end:
@@ -250,18 +257,11 @@ class Cluster:
 
     def is_ready(self, broker, topic, partitions):
         """Whether this broker knows all leaders of the topic and leads what it should lead."""
-        found = admin.leaders(self.port(broker), topic) or {}
+        found = self.admin(broker).leaders(topic) or {}
         if len(found) < partitions or any(leader < 0 for leader, _ in found.values()):
             return False
         mine = [partition for partition, (leader, _) in found.items() if leader == broker]
-        return all(admin.is_led(self.port(broker), topic, partition) for partition in mine)
-
-
-def keep_archive(version, role, folder):
-    """Moves a class-data archive that a JVM wrote at its exit into the cache."""
-    made = folder / f"{role}.jsa"
-    if made.exists():
-        shutil.move(made, kafka_home(version) / f"{role}.jsa")
+        return all(self.admin(broker).is_led(topic, partition) for partition in mine)
 
 
 def pairs(texts):
@@ -275,11 +275,11 @@ def status(cluster):
         return {"running": False}
     brokers = {}
     for broker in cluster.brokers:
-        port = cluster.port(broker)
-        seen = admin.live_brokers(port)
-        brokers[broker] = {"port": port, "pid": cluster.pid(broker),
+        admin = cluster.admin(broker)
+        seen = admin.live_brokers()
+        brokers[broker] = {"port": admin.port, "pid": cluster.pid(broker),
                            "sees": sorted(seen) if seen else None,
-                           "produce": admin.produce_versions(port) if seen else None}
+                           "produce": admin.produce_versions() if seen else None}
     return {"running": True, "version": cluster.state["version"],
             "bootstrap": cluster.bootstrap, "brokers": brokers}
 
@@ -296,6 +296,10 @@ def arguments():
     up.add_argument("--version", default=KAFKA_VERSION)
     up.add_argument("--config", action="append", default=[], metavar="K=V",
                     help="a line of server.properties")
+    up.add_argument("--security", choices=PROTOCOLS, default="plaintext",
+                    help="of a second listener, whose addresses are printed then")
+    up.add_argument("--host", default="localhost", help="what that listener announces")
+    up.add_argument("--certificate", default="broker", help="of those in certificates.py")
     down = commands.add_parser("down", help="stop every broker")
     down.add_argument("--keep", action="store_true", help="keep the data")
     topic = commands.add_parser("topic", help="create a topic")
@@ -312,15 +316,26 @@ def arguments():
     return parser.parse_args()
 
 
+def up(args, cluster):
+    """Starts a cluster and prints where it listens."""
+    began = time.monotonic()
+    listeners, addresses = [], None
+    if args.security != "plaintext":
+        listeners = [Listener("CLIENT", args.security, args.host, args.certificate)]
+    cluster.up(args.brokers, args.port, args.version, pairs(args.config), listeners)
+    say(f"Apache Kafka {args.version}, {args.brokers} broker(s), "
+        f"started in {time.monotonic() - began:.1f} s")
+    if listeners:
+        say(f"certificates: {cluster.certificates}; plaintext: {cluster.bootstrap}")
+        addresses = ",".join(f"{args.host}:{port}" for port in cluster.listener_ports("CLIENT"))
+    print(addresses or cluster.bootstrap)
+
+
 def main():
     args = arguments()
     cluster = Cluster(args.dir)
     if args.command == "up":
-        began = time.monotonic()
-        cluster.up(args.brokers, args.port, args.version, pairs(args.config))
-        say(f"Apache Kafka {args.version}, {args.brokers} broker(s), "
-            f"started in {time.monotonic() - began:.1f} s")
-        print(cluster.bootstrap)
+        up(args, cluster)
         return
     if args.command == "status":
         print(json.dumps(status(cluster), indent=1))

@@ -1,7 +1,8 @@
 """The independent witness: reads topics with librdkafka and counts what is there.
 
-Runs in the virtual environment of `jars.consumer_python`. One question per line of standard input,
-`{"bootstrap": …, "topic": …, "lines": N, "keys": K}`, one answer per line of standard output.
+Runs in the virtual environment of `jars.python_with`. One question per line of standard input,
+`{"bootstrap": …, "release": …, "topic": …, "lines": N, "keys": K}`, one answer per line of standard
+output.
 
 The values of a topic are the numbers 1 to N in decimal; with K > 0 the key of value v is `key-` and
 v mod K. Order is judged per partition: a value must be greater than every one before it.
@@ -91,12 +92,20 @@ class Witness:
                 "misplaced": self.misplaced, "out_of_order": self.out_of_order}
 
 
+def dialect(release):
+    """Settings for brokers that cannot be asked what they speak: those before Kafka 0.10."""
+    if tuple(int(part) for part in release.split(".")) >= (0, 10):
+        return {}
+    # It warns of each use of these settings, which are to go; log level 3 is errors only.
+    return {"api.version.request": False, "broker.version.fallback": release, "log_level": 3}
+
+
 def examine(question):
     """Reads the topic to its present end."""
     topic, lines = question["topic"], question["lines"]
     consumer = Consumer({"bootstrap.servers": question["bootstrap"], "group.id": "witness",
                          "enable.auto.commit": False, "check.crcs": True,
-                         "auto.offset.reset": "earliest"})
+                         "auto.offset.reset": "earliest"} | dialect(question["release"]))
     try:
         end = ends(consumer, topic, lines)
         open_partitions = {partition for partition, offset in end.items() if offset > 0}

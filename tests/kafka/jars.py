@@ -1,4 +1,4 @@
-"""Where Apache Kafka and the independent consumer come from: Maven Central and PyPI, cached.
+"""Where Apache Kafka and the independent clients come from: Maven Central and PyPI, cached.
 
 Owns: the cache below ``${XDG_CACHE_HOME:-~/.cache}/titorelli``. Never: a running process.
 """
@@ -10,37 +10,38 @@ import sys
 import tempfile
 from pathlib import Path
 
+from releases import Release
+
 #: The newest 4.x on Maven Central when this was written; ``KAFKA_VERSION`` chooses another.
 KAFKA_VERSION = os.environ.get("KAFKA_VERSION", "4.4.0")
-
-#: slf4j-simple logs to standard error without a configuration file; Kafka 4.x brings slf4j 1.7.
-SLF4J_VERSION = "1.7.36"
 
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>titorelli</groupId><artifactId>kafka-jars</artifactId><version>1</version>
   <packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
-      <version>{kafka}</version>
-    </dependency>
-    <dependency>
-      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId>
-      <version>{slf4j}</version>
-    </dependency>
-  </dependencies>
+  <dependencies>{dependencies}</dependencies>
 </project>
 """
+
+#: What old releases ask for and a broker in a test has no use for: other loggers, which would
+#: answer in the place of ours, and jars that no public repository has.
+EXCLUDED = ["log4j:*", "ch.qos.reload4j:*", "org.slf4j:slf4j-log4j12", "org.slf4j:slf4j-reload4j",
+            "com.sun.jdmk:*", "com.sun.jmx:*", "javax.jms:*", "io.netty:*", "jline:*", "junit:*"]
+
+#: What pip installs so that a module can be imported: clients, and the codecs that they need.
+PACKAGES = {
+    "confluent_kafka": ["confluent-kafka"],
+    "kafka": ["kafka-python", "lz4", "python-snappy", "zstandard", "xxhash"],
+}
 
 
 class Missing(Exception):
     """A tool that this machine does not have; the caller decides whether that is a failure."""
 
 
-def say(*words):
+def say(*words, sep=" "):
     """Tells the user something; standard output stays free for results."""
-    print(*words, file=sys.stderr, flush=True)
+    print(*words, sep=sep, file=sys.stderr, flush=True)
 
 
 def cache_dir():
@@ -63,6 +64,20 @@ def raise_missing(what):
     raise Missing(what)
 
 
+def exclusion(text):
+    group, artifact = text.split(":")
+    return (f"<exclusion><groupId>{group}</groupId>"
+            f"<artifactId>{artifact}</artifactId></exclusion>")
+
+
+def dependency(text):
+    """One artifact as Maven wants it written, without what is excluded."""
+    group, artifact, version = text.split(":")
+    exclusions = "".join(exclusion(text) for text in EXCLUDED)
+    return (f"<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>"
+            f"<version>{version}</version><exclusions>{exclusions}</exclusions></dependency>")
+
+
 def kafka_jars(version=KAFKA_VERSION):
     """The folder with the broker's jars; downloads them the first time."""
     jars = kafka_home(version) / "jars"
@@ -74,7 +89,8 @@ def kafka_jars(version=KAFKA_VERSION):
     # A download is whole or absent: it happens beside its place and is renamed.
     with tempfile.TemporaryDirectory(dir=jars.parent) as scratch:
         pom = Path(scratch) / "pom.xml"
-        pom.write_text(POM.format(kafka=version, slf4j=SLF4J_VERSION))
+        wanted = "".join(map(dependency, Release(version).artifacts))
+        pom.write_text(POM.format(dependencies=wanted))
         fetched = Path(scratch) / "jars"
         command = [mvn, "-B", "-q", "-f", str(pom), "dependency:copy-dependencies",
                    f"-DoutputDirectory={fetched}", "-DincludeScope=runtime"]
@@ -82,33 +98,41 @@ def kafka_jars(version=KAFKA_VERSION):
             result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                     text=True, check=False)
             if result.returncode == 0:
-                fetched.rename(jars)
-                return jars
-        raise SystemExit(f"Maven could not fetch Apache Kafka {version}:\n{result.stdout[-2000:]}")
+                break
+        else:
+            raise SystemExit(f"Maven could not fetch Apache Kafka {version}:\n"
+                             f"{result.stdout[-2000:]}")
+        # Another run may have been faster; its jars are the same.
+        if not jars.is_dir():
+            fetched.rename(jars)
+    return jars
 
 
-def consumer_python():
-    """The Python of a virtual environment that holds confluent-kafka; made the first time."""
+def python_with(module):
+    """The Python of a virtual environment that has this client; installed the first time."""
     home = cache_dir() / "venv"
     python = home / "bin" / "python"
-    if python.exists() and imports(python):
+    if python.exists() and imports(python, module):
         return python
-    say(f"making a virtual environment with confluent-kafka in {home}")
-    home.parent.mkdir(parents=True, exist_ok=True)
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)],
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if made.returncode != 0:
-        raise_missing(f"python -m venv fails:\n{made.stdout[-500:]}")
-    fetched = subprocess.run([str(python), "-m", "pip", "install", "-q", "confluent-kafka"],
+    # One whose making was interrupted has no pip.
+    if not (python.exists() and imports(python, "pip")):
+        say(f"making a virtual environment in {home}")
+        home.parent.mkdir(parents=True, exist_ok=True)
+        made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        if made.returncode != 0:
+            raise_missing(f"python -m venv fails:\n{made.stdout[-500:]}")
+    say(f"installing {' '.join(PACKAGES[module])} in {home}")
+    fetched = subprocess.run([str(python), "-m", "pip", "install", "-q", *PACKAGES[module]],
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                              check=False)
-    if fetched.returncode != 0 or not imports(python):
-        raise_missing(f"pip could not install confluent-kafka:\n{fetched.stdout[-500:]}")
+    if fetched.returncode != 0 or not imports(python, module):
+        raise_missing(f"pip could not install {PACKAGES[module][0]}:\n{fetched.stdout[-500:]}")
     return python
 
 
-def imports(python):
-    """Whether that Python has the consumer."""
-    probe = subprocess.run([str(python), "-c", "import confluent_kafka"], stderr=subprocess.DEVNULL,
+def imports(python, module):
+    """Whether that Python has the module."""
+    probe = subprocess.run([str(python), "-c", f"import {module}"], stderr=subprocess.DEVNULL,
                            check=False)
     return probe.returncode == 0
