@@ -68,6 +68,15 @@ impl Phase {
             Self::Ready(_) => PhaseKind::Ready,
         }
     }
+
+    /// How far it is, for people.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Connecting { .. } => "not connected yet",
+            Self::Negotiating { .. } => "connected, and its versions not told yet",
+            Self::Ready(_) => "connected",
+        }
+    }
 }
 
 /// The table.

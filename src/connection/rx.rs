@@ -38,7 +38,9 @@ pub(crate) enum FrameError {
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tls => f.write_str("the broker speaks TLS on this port"),
+            Self::Tls => {
+                f.write_str("the broker speaks TLS on this port: set security_protocol=SSL")
+            }
             Self::Http => f.write_str("an HTTP server answers on this port"),
             Self::TooShort(length) => write!(f, "a frame of {length} bytes"),
             Self::TooLong {

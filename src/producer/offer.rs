@@ -41,6 +41,9 @@ impl ProducerCore {
         };
         let partition = match self.choose_partition(topic, record) {
             Ok(partition) => partition,
+            Err(_) if record.partition.is_some_and(i32::is_negative) => {
+                return Err(SendError::InvalidRecord("the partition is negative"));
+            }
             Err(want) => return Err(self.wait(clock(), patience, want)),
         };
         let in_turn = self.is_in_turn(patience);

@@ -70,7 +70,7 @@ impl Sender {
             };
             let next_version = self.next_version(partition, conn);
             if next_version.is_none() {
-                self.refuse_next(partition);
+                self.refuse_next(partition, conn);
                 continue;
             }
             let topic = self.metadata.topic_of(partition);
@@ -97,23 +97,31 @@ impl Sender {
         Some((version?, picked))
     }
 
-    /// The version of Produce for what the lane would send next, if the broker takes its format.
+    /// The version of Produce for what the lane would send next, if the broker takes its format
+    /// and the codec.
     fn next_version(&self, partition: PartitionSlot, conn: ConnId) -> Option<i16> {
         let next = self.lanes[partition.index()].queue.front();
         let format = match next {
             Some(slot) => self.accumulator.batch(*slot).format,
             None => self.accumulator.format(),
         };
-        self.connections[&conn].versions()?.produce_for(format)
+        let version = self.connections[&conn].versions()?.produce_for(format);
+        version.filter(|version| *version >= self.config.compression.produce_version_min())
     }
 
-    /// The lane's next batch is in a format that its leader does not take.
-    fn refuse_next(&mut self, partition: PartitionSlot) {
+    /// The lane's next batch is in a format, or compressed in a way, that its leader does not take.
+    fn refuse_next(&mut self, partition: PartitionSlot, conn: ConnId) {
         let queued = self.lanes[partition.index()].queue.front().copied();
         let slot = queued.or_else(|| self.accumulator.open_slot(partition));
         let slot = slot.expect("the lane has something to send");
         let format = self.accumulator.batch(slot).format;
-        let words = format!("records of format {format}, as another broker of the cluster wants");
+        let versions = self.connections[&conn].versions();
+        let takes_format = versions.is_some_and(|versions| versions.produce_for(format).is_some());
+        let words = if takes_format {
+            format!("{}, which came with Kafka 2.1", self.config.compression)
+        } else {
+            format!("records of format {format}, as another broker of the cluster wants")
+        };
         self.fail(slot, DeliveryCause::Unsupported(words.into()));
         self.mark_ready(partition);
     }

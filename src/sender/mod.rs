@@ -421,7 +421,8 @@ impl Sender {
         }
     }
 
-    /// What each address failed with last, for errors about a cluster that does not answer.
+    /// What each address failed with last, or waits for, for errors about a cluster that does not
+    /// answer.
     pub(crate) fn failures(&self) -> Option<Arc<str>> {
         let is_reached = |connection: &Connection| connection.versions().is_some();
         if self.connections.values().any(is_reached) {
@@ -431,8 +432,12 @@ impl Sender {
             .brokers
             .iter()
             .filter_map(|broker| {
-                let (cause, hint) = broker.last_failure.as_ref()?;
-                Some(format!("{}: {cause}{hint}", broker.address()))
+                let address = broker.address();
+                if let Some((cause, hint)) = &broker.last_failure {
+                    return Some(format!("{address}: {cause}{hint}"));
+                }
+                let connection = self.connections.get(&broker.conn?)?;
+                Some(format!("{address}: {}", connection.phase.words()))
             })
             .collect();
         (!failures.is_empty()).then(|| failures.join("; ").into())

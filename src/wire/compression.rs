@@ -67,8 +67,9 @@ impl Codec {
         !matches!(self, Self::Zstd) || cfg!(feature = "zstd")
     }
 
-    /// The first Produce version at which brokers take it: 7 for zstd (KIP-110), below which they
-    /// answer `UNSUPPORTED_COMPRESSION_TYPE`.
+    /// The first Produce version at which brokers take it: 7 for zstd (KIP-110). Below it brokers
+    /// since 2.1 answer `UNSUPPORTED_COMPRESSION_TYPE`, and older ones, which do not know it,
+    /// `UNKNOWN_SERVER_ERROR`.
     #[must_use]
     pub const fn produce_version_min(self) -> i16 {
         match self {

@@ -66,7 +66,10 @@ fn without_acks_nothing_is_sent_twice() {
     story.run_until_idle();
     let state = story.state(half);
     assert!(
-        matches!(state, RecordState::Acked { .. } | RecordState::MaybePersisted(_)),
+        matches!(
+            state,
+            RecordState::Acked { .. } | RecordState::MaybePersisted(_)
+        ),
         "{state:?}"
     );
     story.expect_log("orders/0", &[]);

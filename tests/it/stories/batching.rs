@@ -1,6 +1,7 @@
 //! When a batch leaves.
 
-use titorelli_sim::{Story, ms};
+use titorelli_sim::codec::error_code::MESSAGE_TOO_LARGE;
+use titorelli_sim::{RecordState, Story, ms};
 
 /// Records within `linger` share one batch, and it leaves when the first has lingered.
 #[test]
@@ -53,4 +54,47 @@ fn a_flush_does_not_wait_for_linger() {
     story.run_until_idle();
     story.expect_delivered([a, b, after]);
     super::check("flush_under_linger", &story);
+}
+
+/// A flush covers what was accepted before it: others go on sending, and what they send lingers on.
+#[test]
+fn a_flush_covers_what_was_accepted_before_it_and_nothing_else() {
+    let mut story = Story::new(|config| {
+        config.linger = ms(500);
+        config.batch_size = 0;
+    });
+    story.cluster("orders/0 -> b1, orders/1 -> b2, stock/0 -> b3");
+    story.ready();
+    let before = story.send("orders/0", "before");
+    story.flush();
+    let mut others = Vec::new();
+    for number in 0..30 {
+        others.push(story.send_after(ms(1), "orders/1", &number.to_string()));
+    }
+    assert_eq!(
+        story.micros_of("flushed"),
+        [2_000],
+        "a round trip, whatever others do"
+    );
+    story.run_until_idle();
+    story.expect_delivered([before]);
+    for other in others {
+        assert!(matches!(story.state(other), RecordState::Acked { .. }));
+    }
+}
+
+/// A flush ends with the last of its records, also when that fails: it was completed.
+#[test]
+fn a_flush_ends_with_what_fails_too() {
+    let mut story = Story::new(|config| config.linger = ms(500));
+    story.cluster("orders/0 -> b1, orders/1 -> b2");
+    story.ready();
+    story.fails_next("orders/0", MESSAGE_TOO_LARGE);
+    let bad = story.send("orders/0", "bad");
+    let good = story.send("orders/1", "good");
+    story.flush();
+    story.run_until_idle();
+    story.expect_delivered([good]);
+    assert!(matches!(story.state(bad), RecordState::NotPersisted(_)));
+    assert_eq!(story.micros_of("flushed"), [2_000]);
 }

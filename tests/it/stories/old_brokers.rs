@@ -1,6 +1,6 @@
 //! Brokers before Kafka 0.11: message sets instead of record batches.
 
-use titorelli::{ApiVersion, Codec, Config, SendError};
+use titorelli::{ApiVersion, Codec, Config, DeliveryCause, SendError};
 use titorelli_sim::cluster::{ClusterConfig, Strictness};
 use titorelli_sim::{OwnedRecord, RecordState, Story};
 
@@ -120,6 +120,29 @@ fn what_an_old_release_cannot_keep_is_refused_and_not_lost() {
         let kept = story.give(record);
         story.run_until_idle();
         story.expect_delivered([kept]);
+    }
+}
+
+/// zstd came with Kafka 2.1. What an older broker would not read is not sent to it.
+#[test]
+fn zstd_is_not_sent_to_brokers_that_do_not_know_it() {
+    for (release, is_known) in [((2, 1, 0), true), ((2, 0, 0), false), ((0, 10, 2), false)] {
+        let mut story = story(release, |config| config.compression = Codec::Zstd);
+        let record = story.send("orders/0", &"z".repeat(500));
+        story.run_until_idle();
+        match story.state(record) {
+            RecordState::Acked { .. } => assert!(is_known, "{release:?}"),
+            RecordState::NotPersisted(error) => {
+                assert!(!is_known, "{release:?}: {error}");
+                assert!(
+                    matches!(error.cause, DeliveryCause::Unsupported(_)),
+                    "{error}"
+                );
+                let words = error.to_string();
+                assert!(words.contains("zstd, which came with Kafka 2.1"), "{words}");
+            }
+            other => panic!("{release:?}: {other:?}"),
+        }
     }
 }
 

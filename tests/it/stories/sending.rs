@@ -41,7 +41,10 @@ fn a_topic_that_may_not_be_written_fails_its_records_unwritten() {
         panic!("{state:?}");
     };
     let code = error.code().map(|code| code.0);
-    assert_eq!((code, error.attempts), (Some(TOPIC_AUTHORIZATION_FAILED), 1));
+    assert_eq!(
+        (code, error.attempts),
+        (Some(TOPIC_AUTHORIZATION_FAILED), 1)
+    );
     story.expect_log("orders/0", &[]);
 }
 
@@ -118,11 +121,19 @@ fn keys_values_headers_and_timestamps_arrive_as_they_were_given() {
     let records = [
         (some(b"k"), None, vec![]),
         (None, some(b""), vec![header("", None)]),
-        (some(b""), some(b"v"), vec![header("a", Some(b"")), header("a", None)]),
+        (
+            some(b""),
+            some(b"v"),
+            vec![header("a", Some(b"")), header("a", None)],
+        ),
         (
             some(b"k"),
             some(b"v"),
-            vec![header("b", Some(b"1")), header("a", Some(b"2")), header("b", Some(b"1"))],
+            vec![
+                header("b", Some(b"1")),
+                header("a", Some(b"2")),
+                header("b", Some(b"1")),
+            ],
         ),
     ];
     let mut story = Story::new(|config| config.linger = ms(1));
@@ -160,10 +171,7 @@ fn keys_values_headers_and_timestamps_arrive_as_they_were_given() {
 /// waits for its leader.
 #[test]
 fn a_partition_without_a_leader_is_known_and_its_records_wait() {
-    let mut story = Story::with(
-        |_| {},
-        |cluster| cluster.topic.replication_factor = 1,
-    );
+    let mut story = Story::with(|_| {}, |cluster| cluster.topic.replication_factor = 1);
     story.control("b2 is down, and orders/1 has no other", |cluster| {
         cluster.set_down(BrokerId(2));
         cluster.create_topic("orders", 2);
