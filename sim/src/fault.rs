@@ -1,6 +1,6 @@
 //! The alphabet of faults, with everything that one needs to strike.
 
-use crate::cluster::BrokerId;
+use crate::cluster::{Access, BrokerId};
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub enum Fault {
     },
     /// A broker announces this throttle time from now on, in milliseconds.
     Throttle(BrokerId, i32),
+    /// What the producer may do with a topic changes.
+    Permit(String, Access),
     /// A topic gets one more partition.
     AddPartition(String),
 }

@@ -7,6 +7,7 @@ use crate::boundary::ConnId;
 use crate::error::DeliveryCause;
 use crate::slot::PartitionSlot;
 use crate::time::Instant;
+use crate::wire::Format;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub(crate) struct Broker {
     pub(crate) slow: u32,
     /// Not connected to before.
     pub(crate) retry_at: Instant,
+    /// What it told to take best, on its last connection that served.
+    pub(crate) format: Option<Format>,
     /// What the last connection ended with, with a word on what it may mean; for errors.
     pub(crate) last_failure: Option<(DeliveryCause, &'static str)>,
     /// No request before (KIP-219).
@@ -49,6 +52,7 @@ impl Broker {
             failures: 0,
             slow: 0,
             retry_at: Instant::ZERO,
+            format: None,
             last_failure: None,
             throttled_until: Instant::ZERO,
             backlog_batches: 0,

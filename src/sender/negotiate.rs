@@ -7,7 +7,6 @@
 
 use super::Sender;
 use crate::boundary::{CloseCause, ConnId};
-use crate::connection::Connection;
 use crate::connection::in_flight::RequestKind;
 use crate::connection::phase::{self, Phase, PhaseEvent, Step};
 use crate::error::DeliveryCause;
@@ -91,8 +90,9 @@ impl Sender {
         let broker = &mut self.brokers[slot.index()];
         (broker.failures, broker.slow) = (0, 0);
         broker.last_failure = None;
+        broker.format = Some(versions.format());
         let node = broker.node;
-        self.choose_format();
+        self.choose_format(versions.format());
         self.trace(|_| TraceEvent::Ready {
             conn,
             node,
@@ -102,11 +102,13 @@ impl Sender {
         self.throttle(slot, throttle_time_ms);
     }
 
-    /// Records are written in the newest format that every broker we are connected to takes.
-    fn choose_format(&mut self) {
-        let versions = self.connections.values().filter_map(Connection::versions);
-        let format = versions.map(Versions::format).min();
-        self.accumulator.set_format(format.unwrap_or(Format::V2));
+    /// Records are written in the newest format that all leaders take, as far as these have ever
+    /// told; else in this one. What is connected does not matter: a record may wait for its leader.
+    pub(super) fn choose_format(&mut self, otherwise: Format) {
+        let leaders = self.lanes.iter().filter_map(|lane| lane.leader);
+        let told = leaders.filter_map(|leader| self.brokers[leader.index()].format);
+        let format = told.min().unwrap_or(otherwise);
+        self.accumulator.set_format(format);
         self.queue_closed();
     }
 

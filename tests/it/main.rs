@@ -6,6 +6,7 @@ mod explore;
 mod metrics;
 mod partitioners;
 mod properties;
+mod reference;
 mod seeds;
 mod snapshots;
 mod stories;

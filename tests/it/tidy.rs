@@ -11,9 +11,9 @@ const FILE_LINES_MAX: usize = 600;
 const LINE_CHARS_MAX: usize = 100;
 
 /// A source file: its path from the top, with slashes, and its text.
-struct Source {
-    path: String,
-    text: String,
+pub(crate) struct Source {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// Every Rust file below these folders.
@@ -38,7 +38,7 @@ fn sources(folders: &[&str]) -> Vec<Source> {
     found
 }
 
-fn everything() -> Vec<Source> {
+pub(crate) fn everything() -> Vec<Source> {
     sources(&["src", "sim", "drivers", "tests"])
 }
 

@@ -94,7 +94,7 @@ pub struct ClusterConfig {
     pub retention: LogRetention,
     /// How odd batches are judged.
     pub strictness: Strictness,
-    /// Whether acks=0 is answered all the same, as by some who are not Kafka and speak its protocol.
+    /// Whether acks=0 is answered all the same, as by some that are not Kafka.
     pub answers_without_acks: bool,
     /// Milliseconds since the Unix epoch at `Instant::ZERO`: what `LogAppendTime` counts from.
     pub wall_clock_ms: i64,

@@ -10,6 +10,7 @@ use super::append_set::append_set;
 use super::config::{Access, BrokerId, OnUnknown};
 use super::event::{BatchOutcome, ClusterEvent};
 use super::peer::PeerId;
+use super::topic::Partition;
 use super::{Cluster, ClusterOutput};
 use crate::codec::{
     ApiKey, ApiRange, ApiVersionsRequest, ApiVersionsResponse, BatchHeader, InitProducerIdRequest,
@@ -300,12 +301,7 @@ impl Cluster {
             return refuse(error_code::INVALID_REQUIRED_ACKS);
         }
         if partition.leader != Some(handled.broker) {
-            let mut answer = PartitionAnswer::refused(index, error_code::NOT_LEADER_OR_FOLLOWER);
-            answer.current_leader = partition.leader.map(|leader| LeaderHint {
-                leader_id: leader.0,
-                leader_epoch: partition.leader_epoch,
-            });
-            return (answer, Effect::None);
+            return (not_leader(index, partition), Effect::None);
         }
         let scripted = partition.scripted.pop_front();
         if let Some(failure) = scripted.filter(|failure| !failure.append) {
@@ -419,6 +415,16 @@ struct Handled {
     broker: BrokerId,
     api: ApiKey,
     header: RequestHeader,
+}
+
+/// Somebody else leads; who, if anybody (KIP-951).
+fn not_leader(index: i32, partition: &Partition) -> PartitionAnswer {
+    let mut answer = PartitionAnswer::refused(index, error_code::NOT_LEADER_OR_FOLLOWER);
+    answer.current_leader = partition.leader.map(|leader| LeaderHint {
+        leader_id: leader.0,
+        leader_epoch: partition.leader_epoch,
+    });
+    answer
 }
 
 impl Handled {

@@ -46,6 +46,7 @@ pub use handle::OMIT_ANSWER;
 pub use log::{BatchFacts, LogHeader, LogRecord, PartitionLog, record_digest};
 pub use peer::PeerId;
 
+use crate::codec::ApiRange;
 use handle::{ACKS_NONE_REFUSED, NO_API_VERSIONS};
 use peer::{Next, Peer};
 use topic::{Partition, ScriptedFailure, Topic};
@@ -278,6 +279,12 @@ impl Cluster {
         self.topic_mut(name).access = access;
     }
 
+    /// Takes back every [`Self::set_access`].
+    pub fn permit(&mut self) {
+        let topics = self.topics.iter_mut().flatten();
+        topics.for_each(|topic| topic.access = Access::default());
+    }
+
     /// Moves a partition's leadership, under a new leader epoch. The log moves along.
     ///
     /// # Panics
@@ -305,6 +312,16 @@ impl Cluster {
     pub fn set_up(&mut self, broker: BrokerId) {
         self.broker_mut(broker).is_up = true;
         self.elect();
+    }
+
+    /// Makes a broker one of another release: major, minor and patch number. Its connections close,
+    /// as with a restart.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn upgrade(&mut self, broker: BrokerId, release: (u16, u16, u16)) {
+        self.close_connections(broker);
+        self.broker_mut(broker).config.api_ranges = ApiRange::of_release(release);
     }
 
     /// Closes every connection to a broker, as a restart or an idle limit does.

@@ -3,13 +3,26 @@
 use core::fmt;
 use core::time::Duration;
 
-use titorelli::{Acks, Codec, Config, Partitioner};
+use titorelli::{Acks, ApiVersion, Codec, Config, Partitioner};
 
 use crate::cluster::{ClusterConfig, Strictness};
+use crate::codec::ApiRange;
 use crate::entropy::Entropy;
 use crate::network::{NetworkConfig, SlowLinks, Span};
 use crate::story::ms;
 use crate::world::WorldConfig;
+
+/// Releases that differ in what they are asked, and each of which speaks what older ones spoke.
+const RELEASES: [(u16, u16, u16); 8] = [
+    (0, 8, 2),
+    (0, 9, 0),
+    (0, 10, 0),
+    (0, 10, 2),
+    (0, 11, 0),
+    (2, 0, 0),
+    (2, 8, 0),
+    (3, 7, 0),
+];
 
 /// A kind of fault. Broker, partition and size are drawn when it strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +47,16 @@ pub(super) enum Kind {
     FailAfterAppend,
     /// A broker throttles, or ceases to.
     Throttle,
+    /// A topic is forbidden, half or whole, or permitted again.
+    Permit,
+    /// Attempts to connect to a broker are swallowed.
+    Stall,
     /// A topic gets one more partition.
     AddPartitions,
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 13] = [
         Self::Cut,
         Self::CutRequest,
         Self::LoseResponse,
@@ -50,6 +67,8 @@ impl Kind {
         Self::Refuse,
         Self::FailAfterAppend,
         Self::Throttle,
+        Self::Permit,
+        Self::Stall,
         Self::AddPartitions,
     ];
 }
@@ -62,6 +81,9 @@ pub(super) struct Knobs {
     partitions: i32,
     pub(super) retries: u32,
     core: Config,
+    /// Of the brokers, in turn; none: all are as new as they can be.
+    releases: Vec<(u16, u16, u16)>,
+    answers_without_acks: bool,
     network: NetworkConfig,
     faults: Vec<Kind>,
     pub(super) fault_percent: u64,
@@ -92,6 +114,8 @@ impl Knobs {
             partitions: entropy.pick(&[1, 2, 6]),
             retries,
             core,
+            releases: draw_releases(entropy),
+            answers_without_acks: entropy.chance(25),
             network,
             faults,
             fault_percent: entropy.pick(&[0, 10, 30, 60]),
@@ -103,6 +127,7 @@ impl Knobs {
             pause: draw_span(entropy, &[0, 1, 20, 200]),
         };
         draw_partitioner(entropy, &mut knobs.core);
+        knobs.core.api_version = draw_api_version(entropy, &knobs.releases);
         knobs
     }
 
@@ -111,6 +136,10 @@ impl Knobs {
         let mut cluster = ClusterConfig::with_brokers(self.brokers);
         cluster.strictness = Strictness::Strict;
         cluster.auto_create_topics = false;
+        cluster.answers_without_acks = self.answers_without_acks;
+        for (broker, release) in cluster.brokers.iter_mut().zip(self.releases.iter().cycle()) {
+            broker.api_ranges = ApiRange::of_release(*release);
+        }
         WorldConfig {
             seed,
             core: self.core.clone(),
@@ -176,7 +205,32 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
     let slack = ms(entropy.pick(&[0, 300, 5_000, 120_000]));
     config.delivery_timeout = Some(config.linger + config.request_timeout + slack);
     config.max_in_flight_requests_per_connection = entropy.pick(&[1, 1, 2, 5]);
+    config.connections_max_idle = ms(entropy.pick(&[60, 2_000, 540_000, 540_000]));
     config
+}
+
+/// Brokers of one release, or of two while they are upgraded, or (none) all of the newest.
+fn draw_releases(entropy: &mut Entropy) -> Vec<(u16, u16, u16)> {
+    if entropy.chance(60) {
+        return Vec::new();
+    }
+    let (one, other) = (entropy.pick(&RELEASES), entropy.pick(&RELEASES));
+    if entropy.chance(50) {
+        return vec![one];
+    }
+    vec![one, other]
+}
+
+/// Told where the brokers cannot tell, and now and then where they can: of the oldest of them.
+fn draw_api_version(entropy: &mut Entropy, releases: &[(u16, u16, u16)]) -> ApiVersion {
+    let Some((major, minor, patch)) = releases.iter().min().copied() else {
+        return ApiVersion::Auto;
+    };
+    if (major, minor) >= (0, 10) && entropy.chance(60) {
+        return ApiVersion::Auto;
+    }
+    let release = format!("{major}.{minor}.{patch}").parse();
+    ApiVersion::Release(release.expect("a release"))
 }
 
 fn draw_partitioner(entropy: &mut Entropy, config: &mut Config) {
@@ -231,6 +285,11 @@ impl fmt::Display for Knobs {
             self.pause,
         )?;
         writeln!(f, "faults {}% of {:?}", self.fault_percent, self.faults)?;
+        writeln!(
+            f,
+            "releases {:?}, answers without acks: {}",
+            self.releases, self.answers_without_acks
+        )?;
         writeln!(f, "{:?}", self.network)?;
         write!(f, "{:?}", self.core)
     }

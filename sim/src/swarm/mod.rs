@@ -12,7 +12,7 @@ use core::time::Duration;
 use titorelli::{DeliveryCause, Instant};
 
 use crate::check;
-use crate::cluster::{BrokerId, OMIT_ANSWER};
+use crate::cluster::{Access, BrokerId, OMIT_ANSWER};
 use crate::codec::error_code;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
@@ -265,6 +265,11 @@ impl Run {
                 }
             }
             Kind::Throttle => Fault::Throttle(broker, self.entropy.pick(&[0, 0, 50, 1_000])),
+            Kind::Permit => {
+                let access = [Access::Write, Access::Describe, Access::None];
+                Fault::Permit(topic, self.entropy.pick(&access))
+            }
+            Kind::Stall => Fault::Stall(broker),
             Kind::AddPartitions => Fault::AddPartition(topic),
         };
         for _ in 0..times {

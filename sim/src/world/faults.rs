@@ -74,6 +74,11 @@ impl World {
                         .fail_next(topic, *partition, *error_code, *append);
                 }
             }
+            Fault::Permit(topic, access) => {
+                if self.cluster.has_topic(topic) {
+                    self.cluster.set_access(topic, *access);
+                }
+            }
             Fault::AddPartition(topic) => {
                 let count = self.cluster.partition_count(topic);
                 if count > 0 {
@@ -89,7 +94,8 @@ impl World {
         self.ambushes.push((at_step, fault));
     }
 
-    /// Ends every fault: brokers are up, nothing is scripted, throttled, slow or about to be cut.
+    /// Ends every fault: brokers are up, nothing is scripted, forbidden, throttled, slow or about
+    /// to be cut.
     pub fn heal(&mut self) {
         self.network.heal();
         self.stalled.clear();
@@ -99,6 +105,7 @@ impl World {
             self.cluster.throttle(broker, 0);
         }
         self.cluster.forgive();
+        self.cluster.permit();
         self.settle();
     }
 

@@ -1,8 +1,8 @@
 //! Brokers before Kafka 0.11: message sets instead of record batches.
 
 use titorelli::{ApiVersion, Codec, Config, DeliveryCause, SendError};
-use titorelli_sim::cluster::{ClusterConfig, Strictness};
-use titorelli_sim::{OwnedRecord, RecordState, Story};
+use titorelli_sim::cluster::{BrokerId, ClusterConfig, Strictness};
+use titorelli_sim::{OwnedRecord, RecordState, Story, ms};
 
 /// A story with brokers of this release; what the release does not tell is pinned.
 fn story(release: (u16, u16, u16), change: impl FnOnce(&mut Config)) -> Story {
@@ -41,7 +41,7 @@ fn every_release_takes_every_codec_that_it_knows() {
             }
             let mut story = story(release, |config| {
                 config.compression = codec;
-                config.linger = titorelli_sim::ms(5);
+                config.linger = ms(5);
             });
             story.ready();
             let values: Vec<String> = (0..50).map(|n| format!("value {n:060}")).collect();
@@ -123,6 +123,56 @@ fn what_an_old_release_cannot_keep_is_refused_and_not_lost() {
     }
 }
 
+/// What the brokers take is not forgotten when no connection is left: the next record is written
+/// as they take it.
+#[test]
+fn the_format_outlives_the_connections() {
+    let mut story = story((0, 10, 2), |config| config.connections_max_idle = ms(500));
+    let first = story.send("orders/0", "first");
+    story.run_until_idle();
+    let _ = story.micros_of("disconnect -> b1");
+    let second = story.send_after(ms(1_000), "orders/0", "after a pause");
+    story.run_until_idle();
+    story.expect_delivered([first, second]);
+    story.take_down("b1");
+    story.bring_up("b1");
+    let third = story.send_after(ms(1_000), "orders/0", "after a restart");
+    story.run_until_idle();
+    story.expect_delivered([third]);
+}
+
+/// Brokers are upgraded one by one: while one is old, records are written as it takes them, and
+/// when it is new as well, as the new ones like it best.
+#[test]
+fn the_format_follows_an_upgrade() {
+    let mut story = story((0, 10, 2), |_| {});
+    let first = story.send("orders/0", "old");
+    story.run_until_idle();
+    story.expect_delivered([first]);
+    story.take_down("b1");
+    story.control("all brokers are of Kafka 2.8 from now on", |cluster| {
+        for broker in [1, 2, 3] {
+            cluster.upgrade(BrokerId(broker), (2, 8, 0));
+        }
+    });
+    story.bring_up("b1");
+    let header = OwnedRecord {
+        topic: "orders".to_owned(),
+        value: Some(b"new".to_vec()),
+        headers: vec![("h".to_owned(), None)],
+        ..OwnedRecord::default()
+    };
+    // The news comes with the first connection to each.
+    for number in 0..3 {
+        let record = story.send_after(ms(2_000), "orders/0", &number.to_string());
+        story.run_until_idle();
+        story.expect_delivered([record]);
+    }
+    let record = story.give(header);
+    story.run_until_idle();
+    story.expect_delivered([record]);
+}
+
 /// zstd came with Kafka 2.1. What an older broker would not read is not sent to it.
 #[test]
 fn zstd_is_not_sent_to_brokers_that_do_not_know_it() {
@@ -130,18 +180,15 @@ fn zstd_is_not_sent_to_brokers_that_do_not_know_it() {
         let mut story = story(release, |config| config.compression = Codec::Zstd);
         let record = story.send("orders/0", &"z".repeat(500));
         story.run_until_idle();
-        match story.state(record) {
-            RecordState::Acked { .. } => assert!(is_known, "{release:?}"),
-            RecordState::NotPersisted(error) => {
-                assert!(!is_known, "{release:?}: {error}");
-                assert!(
-                    matches!(error.cause, DeliveryCause::Unsupported(_)),
-                    "{error}"
-                );
-                let words = error.to_string();
-                assert!(words.contains("zstd, which came with Kafka 2.1"), "{words}");
-            }
-            other => panic!("{release:?}: {other:?}"),
+        let state = story.state(record);
+        if is_known {
+            story.expect_delivered([record]);
+        } else if let RecordState::NotPersisted(error) = state
+            && let DeliveryCause::Unsupported(what) = &error.cause
+        {
+            assert_eq!(&**what, "zstd, which came with Kafka 2.1");
+        } else {
+            panic!("{release:?}: {state:?}");
         }
     }
 }
@@ -152,8 +199,8 @@ fn a_broker_that_knows_no_api_versions_is_told_of_in_words() {
     for release in [(0, 8, 2), (0, 9, 0)] {
         let mut story = story(release, |config| {
             config.api_version = ApiVersion::Auto;
-            config.socket_connection_setup_timeout = titorelli_sim::ms(500);
-            config.max_block = titorelli_sim::ms(3_000);
+            config.socket_connection_setup_timeout = ms(500);
+            config.max_block = ms(3_000);
         });
         let refused = story.send("orders/0", "nobody answers");
         story.run_until_idle();

@@ -14,6 +14,7 @@ mod oracle_responses;
 mod records;
 mod schema;
 mod snapshots;
+mod told;
 
 use bytes::Bytes;
 use titorelli::wire::{RequestHead, produce};

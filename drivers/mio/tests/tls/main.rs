@@ -48,6 +48,8 @@ fn refusal_of(producer: &Producer) -> String {
             cause: UnknownCause::NoBroker(words),
             ..
         } = &error
+            // An attempt under way is told as that.
+            && !words.contains(" yet")
         {
             return words.to_string();
         }
