@@ -49,7 +49,8 @@ fn refusal_of(producer: &Producer) -> String {
             ..
         } = &error
             // An attempt under way is told as that.
-            && !words.contains(" yet")
+            && !words.contains("not connected yet")
+            && !words.contains("not told yet")
         {
             return words.to_string();
         }
