@@ -11,10 +11,29 @@ mod sending;
 mod timing;
 mod waiting;
 
-use titorelli_sim::Story;
+use titorelli_sim::{Story, ms};
 
 /// Compares the story's timeline with the one that was reviewed.
 #[track_caller]
 fn check(name: &str, story: &Story) {
     crate::snapshots::check(&format!("story__{name}"), &story.timeline());
+}
+
+/// The timeline in the README is the one that its program prints.
+#[test]
+fn the_story_of_the_readme_is_told_there_as_it_goes() {
+    let mut story = Story::new(|config| {
+        config.retries = 3;
+        config.linger = ms(5);
+    });
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    let painted = story.send("orders/0", "painted");
+    story.move_leader("orders/0", "b2");
+    story.lose_next_response("b1");
+    story.run_until_idle();
+    story.expect_delivered([painted]);
+    let timeline = story.timeline();
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&timeline), "{timeline}");
 }
