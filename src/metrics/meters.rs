@@ -1,14 +1,11 @@
 //! Where the sender's doings are measured: a few additions per request and per batch.
 
-use super::snapshot::{Metric, Metrics};
-use super::table::{OF_NODE, OF_PRODUCER, OF_TOPIC, Row};
 use super::window::{Reach, Recent, Window};
 use crate::boundary::FlushId;
 use crate::slot::{BrokerSlot, TopicSlot};
 use crate::time::Instant;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// One thing measured: lately, and in all.
 #[derive(Debug, Default)]
@@ -48,7 +45,7 @@ pub(crate) struct NodeMeters {
 /// Everything that is measured.
 #[derive(Debug)]
 pub(crate) struct Meters {
-    reach: Reach,
+    pub(super) reach: Reach,
     pub(super) all: TopicMeters,
     pub(super) network: NodeMeters,
     /// The greatest record of each batch.
@@ -65,8 +62,8 @@ pub(crate) struct Meters {
     pub(super) metadata_wait: Duration,
     pub(super) flush_time: Duration,
     flushes: BTreeMap<FlushId, Instant>,
-    topics: Vec<TopicMeters>,
-    nodes: Vec<NodeMeters>,
+    pub(super) topics: Vec<TopicMeters>,
+    pub(super) nodes: Vec<NodeMeters>,
 }
 
 /// A batch that goes into a request.
@@ -100,8 +97,8 @@ pub(crate) struct Gauges {
 pub(super) struct View<'a, T> {
     pub(super) meters: &'a T,
     pub(super) gauges: Gauges,
-    reach: Reach,
-    now: Instant,
+    pub(super) reach: Reach,
+    pub(super) now: Instant,
 }
 
 impl<T> View<'_, T> {
@@ -257,50 +254,6 @@ impl Meters {
             self.flush_time = self.flush_time.saturating_add(now.since(since));
         }
     }
-
-    // ---- What is told -------------------------------------------------------------------------
-
-    /// The snapshot. `topics` and `nodes` name the slots in order.
-    pub(crate) fn snapshot(
-        &self,
-        now: Instant,
-        client_id: &str,
-        gauges: Gauges,
-        topics: impl Iterator<Item = Arc<str>>,
-        nodes: impl Iterator<Item = i32>,
-    ) -> Metrics {
-        let mut metrics = Vec::new();
-        read(
-            &mut metrics,
-            ("producer-metrics", None),
-            OF_PRODUCER,
-            &self.view(self, gauges, now),
-        );
-        for (name, meters) in topics.zip(&self.topics) {
-            let place = ("producer-topic-metrics", Some(("topic", name)));
-            let view = self.view(meters, gauges, now);
-            read(&mut metrics, place, OF_TOPIC, &view);
-        }
-        let used = |(_, meters): &(i32, &NodeMeters)| meters.request_bytes.count_total > 0;
-        for (node, meters) in nodes.zip(&self.nodes).filter(used) {
-            let tag = Some(("node-id", format!("node-{node}").into()));
-            let view = self.view(meters, gauges, now);
-            read(&mut metrics, ("producer-node-metrics", tag), OF_NODE, &view);
-        }
-        Metrics {
-            client_id: client_id.into(),
-            metrics,
-        }
-    }
-
-    fn view<'a, T>(&self, meters: &'a T, gauges: Gauges, now: Instant) -> View<'a, T> {
-        View {
-            meters,
-            gauges,
-            reach: self.reach,
-            now,
-        }
-    }
 }
 
 fn note_batch(meters: &mut TopicMeters, reach: Reach, now: Instant, batch: &BatchSent) {
@@ -309,21 +262,4 @@ fn note_batch(meters: &mut TopicMeters, reach: Reach, now: Instant, batch: &Batc
     meters.batch_bytes.record(reach, now, batch_bytes);
     let ratio_ppm = batch.body_bytes as u64 * 1_000_000 / (batch.raw_bytes as u64).max(1);
     meters.compression_ppm.record(reach, now, ratio_ppm);
-}
-
-/// Reads the rows of one table. `place` is their group and tag.
-fn read<T>(
-    metrics: &mut Vec<Metric>,
-    (group, tag): (&'static str, Option<(&'static str, Arc<str>)>),
-    rows: &[Row<T>],
-    view: &View<'_, T>,
-) {
-    metrics.extend(rows.iter().map(|row| Metric {
-        group,
-        name: row.name,
-        meaning: row.meaning,
-        kind: row.kind,
-        tag: tag.clone(),
-        value: (row.read)(view),
-    }));
 }

@@ -4,6 +4,7 @@
 //! per batch and never per record; `window.rs` holds what was measured lately.
 
 mod meters;
+mod read;
 mod snapshot;
 mod table;
 mod window;
