@@ -181,6 +181,8 @@ fn config(dice: &mut Dice, has_faults: bool) -> Config {
         Codec::Zstd,
     ]);
     partitioning(dice, &mut config);
+    config.connections_max_idle = dice.millis(&[20, 1_000, 540_000, 540_000]);
+    config.backoff_jitter_percent = dice.pick(&[0, 20, 100]);
     config.trace = true;
     if !has_faults {
         config.request_timeout = Duration::from_secs(30);
