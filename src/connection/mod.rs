@@ -40,7 +40,7 @@ pub(crate) struct Connection {
     pub(crate) drafts: VecDeque<Draft>,
     /// No new requests: it closes when it is idle.
     pub(crate) is_retiring: bool,
-    /// When a request or an answer was last seen.
+    /// When it became ready, or a request or an answer was last seen.
     pub(crate) used_at: Instant,
     next_correlation_id: i32,
     next_draft: u64,

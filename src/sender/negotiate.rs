@@ -86,6 +86,7 @@ impl Sender {
             return;
         }
         connection.phase = Phase::Ready(versions);
+        connection.used_at = self.now;
         let slot = connection.broker;
         let broker = &mut self.brokers[slot.index()];
         (broker.failures, broker.slow) = (0, 0);

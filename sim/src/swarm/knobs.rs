@@ -189,23 +189,24 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
         Codec::Snappy,
         Codec::Lz4,
     ]);
-    config.batch_size = entropy.pick(&[0, 200, 1_000, 16_384]);
+    config.batch_size = entropy.pick(&[0, 1, 200, 1_000, 16_384, 1_000_000]);
     config.linger = ms(entropy.pick(&[0, 0, 5, 100]));
-    config.buffer_memory = entropy.pick(&[4_000, 20_000, 33_554_432]);
+    config.buffer_memory = entropy.pick(&[256, 4_000, 20_000, 33_554_432]);
     config.max_block = ms(entropy.pick(&[0, 100, 2_000, 60_000]));
-    config.max_request_size = entropy.pick(&[4_000, 20_000, 1_048_576]);
-    config.metadata_max_age = ms(entropy.pick(&[300, 5_000, 300_000]));
-    config.retry_backoff = ms(entropy.pick(&[5, 20, 100]));
+    config.max_request_size = entropy.pick(&[256, 4_000, 20_000, 1_048_576]);
+    config.metadata_max_age = ms(entropy.pick(&[1, 300, 5_000, 300_000]));
+    config.retry_backoff = ms(entropy.pick(&[0, 1, 5, 20, 100]));
     config.retry_backoff_max = Some(ms(entropy.pick(&[100, 1_000])));
-    config.reconnect_backoff = ms(entropy.pick(&[5, 50]));
+    config.backoff_jitter_percent = entropy.pick(&[0, 20, 100]);
+    config.reconnect_backoff = ms(entropy.pick(&[0, 1, 5, 50]));
     config.reconnect_backoff_max = Some(ms(entropy.pick(&[50, 1_000])));
     config.request_timeout = ms(entropy.pick(&[400, 1_000, 30_000]));
     config.socket_connection_setup_timeout = ms(entropy.pick(&[200, 10_000]));
     config.socket_connection_setup_timeout_max = Some(config.socket_connection_setup_timeout * 2);
     let slack = ms(entropy.pick(&[0, 300, 5_000, 120_000]));
     config.delivery_timeout = Some(config.linger + config.request_timeout + slack);
-    config.max_in_flight_requests_per_connection = entropy.pick(&[1, 1, 2, 5]);
-    config.connections_max_idle = ms(entropy.pick(&[60, 2_000, 540_000, 540_000]));
+    config.max_in_flight_requests_per_connection = entropy.pick(&[1, 1, 2, 5, 1_000]);
+    config.connections_max_idle = ms(entropy.pick(&[1, 60, 2_000, 540_000, 540_000]));
     config
 }
 

@@ -141,6 +141,23 @@ fn the_format_outlives_the_connections() {
     story.expect_delivered([third]);
 }
 
+/// The time to be idle begins when the connection can be used, not when its setup began: a setup
+/// that takes longer than that is no idleness, and what waits for the connection leaves on it.
+#[test]
+fn the_setup_of_a_connection_is_not_idle_time() {
+    let mut story = story((0, 9, 0), |config| {
+        config.connections_max_idle = ms(1);
+        config.metadata_max_age = ms(50);
+    });
+    story.ready();
+    let id = story.send("orders/0", "in time");
+    story.wait(ms(1_000));
+    story.expect_delivered([id]);
+    // One for each refresh of the metadata and one for the record; without end it were hundreds.
+    let connects = story.micros_of("connect -> b").len();
+    assert!((2..=24).contains(&connects), "{connects} connections");
+}
+
 /// Brokers are upgraded one by one: while one is old, records are written as it takes them, and
 /// when it is new as well, as the new ones like it best.
 #[test]
