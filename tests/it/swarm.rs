@@ -1,5 +1,5 @@
-//! Whole runs drawn from seeds: chaos, healing, probes, close. `cargo sim --count 10000` runs more
-//! of them.
+//! Whole runs drawn from seeds: chaos, healing, probes, close. `cargo sim --seeds 0..10000` runs
+//! more of them.
 
 use titorelli_sim::{Summary, run_seed};
 

@@ -1,61 +1,234 @@
 //! `titorelli sim`: whole runs of the real core in the simulated world, each drawn from a seed.
+//!
+//! A run is a world of its own, so every core of the machine runs some; what is printed does not
+//! depend on how many there are.
 
 use crate::output::{print, tell};
 use crate::{Ended, UNACKNOWLEDGED};
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::num::NonZeroUsize;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Instant;
 use titorelli_sim::{Summary, banner, run_seed};
 
 /// Run the producer against a simulated cluster, with faults, from a seed.
 ///
-/// Ends at the first seed that breaks a promise and prints the command that shows it. One seed
-/// alone prints its knobs and, if it fails, its last lines. Exit status: 0 when every seed kept
-/// every promise, 1 when one did not.
+/// Many seeds run on all cores; it ends at the first that breaks a promise and prints the command
+/// that shows it. One seed alone prints its knobs and, if it fails, its last lines. Exit status: 0
+/// when every seed kept every promise, 1 when one did not.
 #[derive(Args)]
 pub(crate) struct Sim {
-    /// The first seed; with --count 1, the only one.
-    #[arg(default_value_t = 0)]
-    seed: u64,
-    /// How many seeds to run.
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
-    count: u64,
+    /// One seed, told in full.
+    #[arg(long, value_name = "S", conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// The seeds from A to before B.
+    #[arg(long, value_name = "A..B", default_value = "0..1000")]
+    seeds: Seeds,
     /// Run every seed twice and compare.
     #[arg(long)]
     check: bool,
+    /// How many threads [default: one for each core].
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+}
+
+/// The seeds from `from`, `count` of them.
+#[derive(Clone, Copy)]
+struct Seeds {
+    from: u64,
+    count: u64,
+}
+
+impl FromStr for Seeds {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (from, to) = text
+            .split_once("..")
+            .ok_or("not of the form A..B, such as 0..1000")?;
+        let number = |text: &str| text.parse().map_err(|error| format!("{text:?}: {error}"));
+        let (from, to): (u64, u64) = (number(from)?, number(to)?);
+        let count = to.checked_sub(from).filter(|count| *count > 0);
+        let count = count.ok_or_else(|| format!("there is no seed from {from} to before {to}"))?;
+        Ok(Self { from, count })
+    }
 }
 
 impl Sim {
     /// Runs the seeds.
     pub(crate) fn run(&self) -> Ended {
-        let Some(last) = self.seed.checked_add(self.count - 1) else {
-            return Err("--count: there are not so many seeds from there".into());
-        };
-        let is_alone = self.count == 1;
         let began = Instant::now();
-        let mut total = Summary::default();
-        for seed in self.seed..=last {
-            if is_alone {
+        let result = match self.seed {
+            Some(seed) => {
                 print(&format!("seed {seed}\n{}\n", banner(seed)))?;
+                self.run_one(seed, true).ok_or(seed)
             }
-            let Ok(summary) = catch_unwind(|| run_seed(seed, is_alone)) else {
-                tell(format_args!("failed: titorelli sim {seed} --count 1"));
-                return Ok(ExitCode::from(UNACKNOWLEDGED));
-            };
-            if self.check && run_seed(seed, false) != summary {
-                tell(format_args!(
-                    "failed: S18: seed {seed} ran otherwise the second time"
-                ));
+            None => run_many(
+                self.seeds,
+                self.threads
+                    .map_or_else(thread::available_parallelism, Ok)?,
+                &progress(self.seeds.count)?,
+                |seed| self.run_one(seed, false),
+            ),
+        };
+        let total = match result {
+            Ok(total) => total,
+            Err(seed) => {
+                tell(format_args!("failed: titorelli sim --seed {seed}"));
                 return Ok(ExitCode::from(UNACKNOWLEDGED));
             }
-            total = total.plus(summary);
-        }
+        };
+        let which = match self.seed {
+            Some(seed) => format!("seed {seed}"),
+            None => format!("{} seeds from {}", self.seeds.count, self.seeds.from),
+        };
         let seconds = began.elapsed().as_secs_f64();
-        print(&format!(
-            "ok: {} seeds from {} in {seconds:.1} s: {total}\n",
-            self.count, self.seed
-        ))?;
+        print(&format!("ok: {which} in {seconds:.1} s: {total}\n"))?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// What a seed came to; none: it broke a promise, which has been told.
+    fn run_one(&self, seed: u64, is_told: bool) -> Option<Summary> {
+        let summary = catch_unwind(|| run_seed(seed, is_told)).ok()?;
+        if self.check && run_seed(seed, false) != summary {
+            tell(format_args!(
+                "S18: seed {seed} ran otherwise the second time"
+            ));
+            return None;
+        }
+        Some(summary)
+    }
+}
+
+/// Runs all seeds on so many threads; all of them added up, or the first that broke a promise.
+fn run_many(
+    seeds: Seeds,
+    threads: NonZeroUsize,
+    progress: &ProgressBar,
+    run: impl Fn(u64) -> Option<Summary> + Sync,
+) -> Result<Summary, u64> {
+    let hunt = Hunt {
+        next: AtomicU64::new(0),
+        failed: AtomicU64::new(u64::MAX),
+    };
+    let total = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.get())
+            .map(|_| scope.spawn(|| run_some(seeds, &hunt, progress, &run)))
+            .collect();
+        let sums = workers
+            .into_iter()
+            .map(|worker| worker.join().expect("a seed's panic is caught"));
+        sums.fold(Summary::default(), Summary::plus)
+    });
+    progress.finish_and_clear();
+    let failed = hunt.failed.into_inner();
+    if failed == u64::MAX {
+        Ok(total)
+    } else {
+        Err(seeds.from + failed)
+    }
+}
+
+/// Takes one seed after the other until none is left, or one before it has failed.
+fn run_some(
+    seeds: Seeds,
+    hunt: &Hunt,
+    progress: &ProgressBar,
+    run: impl Fn(u64) -> Option<Summary>,
+) -> Summary {
+    let mut total = Summary::default();
+    loop {
+        let place = hunt.next.fetch_add(1, Ordering::Relaxed);
+        let end = seeds.count.min(hunt.failed.load(Ordering::Relaxed));
+        if place >= end {
+            return total;
+        }
+        match run(seeds.from + place) {
+            Some(summary) => total = total.plus(summary),
+            None => {
+                hunt.failed.fetch_min(place, Ordering::Relaxed);
+            }
+        }
+        progress.inc(1);
+    }
+}
+
+/// What the threads share: places in the row of seeds. All before the first that failed are run
+/// to their end, so that it is the first whichever thread was faster.
+struct Hunt {
+    next: AtomicU64,
+    failed: AtomicU64,
+}
+
+fn progress(count: u64) -> Result<ProgressBar, Box<dyn std::error::Error>> {
+    let template = "{pos} of {len} seeds, {per_sec}, {eta} to go {wide_bar}";
+    Ok(ProgressBar::new(count).with_style(ProgressStyle::with_template(template)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn threads(count: usize) -> NonZeroUsize {
+        NonZeroUsize::new(count).unwrap()
+    }
+
+    fn seeds(text: &str) -> Seeds {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn what_seeds_come_to_does_not_depend_on_the_threads() {
+        let run = |count| {
+            run_many(
+                seeds("5..25"),
+                threads(count),
+                &ProgressBar::hidden(),
+                |seed| Some(run_seed(seed, false)),
+            )
+        };
+        let alone = run(1).expect("clean");
+        assert!(alone.records > 100 && alone.digest != 0, "{alone}");
+        assert_eq!(run(4), Ok(alone));
+    }
+
+    /// Of many that fail the first is told, though others are done sooner; and it ends there.
+    #[test]
+    fn the_first_seed_that_fails_is_the_one_that_is_told() {
+        let ran = AtomicU64::new(0);
+        let fails = |seed: u64| {
+            ran.fetch_add(1, Ordering::Relaxed);
+            if seed == 1_013 {
+                thread::sleep(core::time::Duration::from_millis(50));
+            }
+            (seed < 1_013).then(Summary::default)
+        };
+        for count in [1, 2, 8] {
+            let told = run_many(
+                seeds("1000..1000000"),
+                threads(count),
+                &ProgressBar::hidden(),
+                fails,
+            );
+            assert_eq!(told, Err(1_013), "{count} threads");
+        }
+        assert!(ran.into_inner() < 100, "it ends at the first");
+    }
+
+    #[test]
+    fn no_seed_is_left_out_up_to_the_greatest() {
+        let sum = AtomicU64::new(0);
+        let count = |seed: u64| {
+            sum.fetch_add(u64::MAX - seed, Ordering::Relaxed);
+            Some(Summary::default())
+        };
+        let text = format!("{}..{}", u64::MAX - 3, u64::MAX);
+        let told = run_many(seeds(&text), threads(2), &ProgressBar::hidden(), count);
+        assert_eq!((told, sum.into_inner()), (Ok(Summary::default()), 6));
     }
 }

@@ -346,10 +346,16 @@ fn perf_prints_one_line_with_what_it_cost() {
 fn sim_runs_as_many_seeds_as_it_says() {
     let last = u64::MAX.to_string();
     for (arguments, status, words) in [
-        (&["sim", "7", "--count", "2"][..], 0, "ok: 2 seeds from 7 "),
-        (&["sim", &last, "--count", "1"], 0, "ok: 1 seeds from 1844"),
-        (&["sim", &last, "--count", "2"], 2, "not so many seeds"),
-        (&["sim", "--count", "0"], 2, "0 is not in 1.."),
+        (&["sim", "--seeds", "7..9"][..], 0, "ok: 2 seeds from 7 "),
+        (&["sim", "--seed", &last, "--check"], 0, "ok: seed 1844"),
+        (&["sim", "--seeds", "9..9"], 2, "no seed from 9 to before 9"),
+        (&["sim", "--seeds", "9"], 2, "not of the form A..B"),
+        (&["sim", "--seeds", "0..x"], 2, "\"x\": invalid digit"),
+        (
+            &["sim", "--seed", "1", "--seeds", "0..2"],
+            2,
+            "cannot be used with",
+        ),
     ] {
         let output = run(arguments, b"");
         let told = [output.stdout, output.stderr].concat();

@@ -72,7 +72,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Adds up two runs; digests are combined, order matters.
+    /// Adds up runs, their digests too; the order does not matter.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         Self {
@@ -84,7 +84,7 @@ impl Summary {
             retries: self.retries + other.retries,
             copies: self.copies + other.copies,
             virtual_ms: self.virtual_ms + other.virtual_ms,
-            digest: self.digest.rotate_left(1) ^ other.digest,
+            digest: self.digest.wrapping_add(other.digest),
         }
     }
 }
