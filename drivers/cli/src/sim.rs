@@ -16,11 +16,15 @@ use std::thread;
 use std::time::Instant;
 use titorelli_sim::{Summary, banner, run_seed};
 
+/// So many seeds come across every situation, wherever they begin.
+const SEEDS_THAT_SEE_ALL: u64 = 1_000;
+
 /// Run the producer against a simulated cluster, with faults, from a seed.
 ///
 /// Many seeds run on all cores; it ends at the first that breaks a promise and prints the command
-/// that shows it. One seed alone prints its knobs and, if it fails, its last lines. Exit status: 0
-/// when every seed kept every promise, 1 when one did not.
+/// that shows it. From 1,000 seeds on, it also fails when there is a situation that none came
+/// across. One seed alone prints its knobs and, if it fails, its last lines. Exit status: 0 when
+/// every seed kept every promise, 1 when one did not.
 #[derive(Args)]
 pub(crate) struct Sim {
     /// One seed, told in full.
@@ -32,6 +36,9 @@ pub(crate) struct Sim {
     /// Run every seed twice and compare.
     #[arg(long)]
     check: bool,
+    /// Print how often each situation was come across.
+    #[arg(long)]
+    sights: bool,
     /// How many threads [default: one for each core].
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
@@ -89,6 +96,16 @@ impl Sim {
         };
         let seconds = began.elapsed().as_secs_f64();
         print(&format!("ok: {which} in {seconds:.1} s: {total}\n"))?;
+        if self.sights {
+            print(&total.sights.to_string())?;
+        }
+        if self.seed.is_none() && self.seeds.count >= SEEDS_THAT_SEE_ALL {
+            let missing: Vec<_> = total.sights.missing().collect();
+            if !missing.is_empty() {
+                tell(format_args!("failed: no seed came across {missing:?}"));
+                return Ok(ExitCode::from(UNACKNOWLEDGED));
+            }
+        }
         Ok(ExitCode::SUCCESS)
     }
 

@@ -2,13 +2,22 @@
 
 use bytes::Bytes;
 
+use crate::cluster::ClusterEvent;
 use crate::codec::{
-    ApiKey, Codec, ProducePartition, Request, RequestHeader, decode_request, first_batch, messages,
-    request_header,
+    ApiKey, Codec, ProducePartition, Request, RequestHeader, decode_request, error_code,
+    first_batch, messages, request_header,
 };
 
 /// More than any message set of a run inflates to.
 const SET_BYTES_MAX: usize = 64 << 20;
+/// Answers that say: these bytes are wrong.
+const MALFORMED: [i16; 5] = [
+    error_code::UNKNOWN_SERVER_ERROR,
+    error_code::CORRUPT_MESSAGE,
+    error_code::INVALID_REQUIRED_ACKS,
+    error_code::UNSUPPORTED_COMPRESSION_TYPE,
+    error_code::INVALID_RECORD,
+];
 
 /// A whole request of the producer, without its length.
 ///
@@ -64,5 +73,29 @@ fn message_count(set: &Bytes) -> usize {
             inner.expect("S5: and what is in its wrapper").len()
         }
         plain => plain.len(),
+    }
+}
+
+/// S5: the cluster's own decoder finds nothing wrong with what the producer sends.
+///
+/// # Panics
+/// It does.
+pub(crate) fn judgement(event: &ClusterEvent) {
+    match event {
+        ClusterEvent::Handled { batches, .. } => {
+            for batch in batches.iter().filter(|batch| !batch.is_scripted) {
+                let code = batch.error_code;
+                assert!(
+                    !MALFORMED.contains(&code),
+                    "S5: {} for {batch:?}",
+                    error_code::name(code)
+                );
+            }
+        }
+        ClusterEvent::Closed {
+            reason, is_fault, ..
+        } => {
+            assert!(is_fault, "S5: the broker closes the connection: {reason}");
+        }
     }
 }

@@ -8,6 +8,6 @@ mod truth;
 
 pub use copies::copies;
 pub(crate) use flights::Flights;
-pub(crate) use frames::{read_batch, read_request};
+pub(crate) use frames::{judgement, read_batch, read_request};
 pub use order::order;
 pub use truth::truth;

@@ -93,6 +93,8 @@ pub(super) struct Knobs {
     pub(super) actions: u64,
     pub(super) burst_max: u64,
     pub(super) pause: Span,
+    /// The producer is closed amid the faults, within so long; none: after everything healed.
+    pub(super) close_amid: Option<Duration>,
 }
 
 impl Knobs {
@@ -125,6 +127,7 @@ impl Knobs {
             actions: entropy.pick(&[10, 30, 80]),
             burst_max: entropy.pick(&[1, 4, 20]),
             pause: draw_span(entropy, &[0, 1, 20, 200]),
+            close_amid: draw_close_amid(entropy),
         };
         draw_partitioner(entropy, &mut knobs.core);
         knobs.core.api_version = draw_api_version(entropy, &knobs.releases);
@@ -196,6 +199,10 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
     config.max_request_size = entropy.pick(&[256, 4_000, 20_000, 1_048_576]);
     config.metadata_max_age = ms(entropy.pick(&[1, 300, 5_000, 300_000]));
     config.retry_backoff = ms(entropy.pick(&[0, 1, 5, 20, 100]));
+    if config.retry_backoff.is_zero() {
+        // Without a pause, what is not there is asked for as fast as the network goes.
+        config.max_block = config.max_block.min(ms(2_000));
+    }
     config.retry_backoff_max = Some(ms(entropy.pick(&[100, 1_000])));
     config.backoff_jitter_percent = entropy.pick(&[0, 20, 100]);
     config.reconnect_backoff = ms(entropy.pick(&[0, 1, 5, 50]));
@@ -232,6 +239,11 @@ fn draw_api_version(entropy: &mut Entropy, releases: &[(u16, u16, u16)]) -> ApiV
     }
     let release = format!("{major}.{minor}.{patch}").parse();
     ApiVersion::Release(release.expect("a release"))
+}
+
+fn draw_close_amid(entropy: &mut Entropy) -> Option<Duration> {
+    let within = ms(entropy.pick(&[0, 1, 50, 1_000, 300_000]));
+    entropy.chance(20).then_some(within)
 }
 
 fn draw_partitioner(entropy: &mut Entropy, config: &mut Config) {
@@ -288,8 +300,8 @@ impl fmt::Display for Knobs {
         writeln!(f, "faults {}% of {:?}", self.fault_percent, self.faults)?;
         writeln!(
             f,
-            "releases {:?}, answers without acks: {}",
-            self.releases, self.answers_without_acks
+            "releases {:?}, answers without acks: {}, closed amid faults: {:?}",
+            self.releases, self.answers_without_acks, self.close_amid
         )?;
         writeln!(f, "{:?}", self.network)?;
         write!(f, "{:?}", self.core)

@@ -1,8 +1,9 @@
 //! One seed, one whole run: topology, configuration, workload and faults are drawn from it.
 //!
 //! Three phases: *chaos*, with faults; *heal*, without: whatever is under way must end; *probe*:
-//! every partition must take a record again. Each knob and each kind of fault is off for a good
-//! part of the seeds (swarm testing), so that no fault hides another.
+//! every partition must take a record again. Or the producer is closed amid the chaos. Each knob
+//! and each kind of fault is off for a good part of the seeds (swarm testing), so that no fault
+//! hides another.
 
 mod knobs;
 
@@ -17,6 +18,7 @@ use crate::codec::error_code;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
 use crate::journal::{OwnedRecord, RecordState};
+use crate::sight::Sights;
 use crate::story::ms;
 use crate::world::World;
 
@@ -69,6 +71,8 @@ pub struct Summary {
     pub virtual_ms: u64,
     /// A checksum over everything that the core wanted sent, and when.
     pub digest: u32,
+    /// What it came across.
+    pub sights: Sights,
 }
 
 impl Summary {
@@ -85,6 +89,7 @@ impl Summary {
             copies: self.copies + other.copies,
             virtual_ms: self.virtual_ms + other.virtual_ms,
             digest: self.digest.wrapping_add(other.digest),
+            sights: self.sights.plus(other.sights),
         }
     }
 }
@@ -134,9 +139,13 @@ pub fn run_seed(seed: u64, is_told: bool) -> Summary {
         sent: 0,
     };
     run.chaos();
-    run.heal();
-    run.probe();
-    run.close();
+    if let Some(within) = run.knobs.close_amid {
+        run.close_amid(within);
+    } else {
+        run.heal();
+        run.probe();
+        run.close();
+    }
     run.summary()
 }
 
@@ -180,11 +189,14 @@ impl Run {
         value.resize(value.len().max(size), b'.');
         let is_placed = self.entropy.chance(self.knobs.placed_percent);
         let partition = is_placed.then(|| {
-            i32::try_from(
-                self.entropy
-                    .below(u64::try_from(partitions).expect("positive")),
-            )
-            .expect("below an i32")
+            // One beyond, now and then: it may come to be.
+            let count = u64::try_from(partitions).expect("positive");
+            let partition = if self.entropy.chance(2) {
+                count
+            } else {
+                self.entropy.below(count)
+            };
+            i32::try_from(partition).expect("below an i32")
         });
         let key = self
             .entropy
@@ -366,6 +378,16 @@ impl Run {
         self.check_logs();
     }
 
+    /// Nothing has healed when the producer is closed; what it leaves behind may still arrive.
+    fn close_amid(&mut self, within: Duration) {
+        self.world.close(within);
+        self.world.run_until_quiet();
+        assert!(self.world.is_closed(), "L4: close ends");
+        self.world.heal();
+        self.world.run_until_quiet();
+        self.check_logs();
+    }
+
     fn check_logs(&self) {
         check::truth(&self.world);
         if self.knobs.keeps_order() {
@@ -390,6 +412,7 @@ impl Run {
             copies: check::copies(&self.world, u64::from(self.knobs.retries)),
             virtual_ms: self.world.now().as_micros() / 1_000,
             digest: self.world.digest(),
+            sights: *self.world.sights(),
         };
         let ended = summary.acked + summary.not_persisted + summary.maybe_persisted;
         assert_eq!(

@@ -29,6 +29,7 @@ impl World {
     /// A fault strikes now. What it needs and is not there (a broker, a partition) makes it miss.
     pub fn inflict(&mut self, fault: &Fault) {
         self.note("fault", format_args!("{fault:?}"));
+        self.sights.fault(fault);
         match fault {
             Fault::Cut(broker) => {
                 for conn in self.connections_to(*broker) {

@@ -17,12 +17,12 @@ use titorelli::{
     Reason, SendError, WaiterId,
 };
 
-use crate::check::Flights;
-use crate::cluster::{BrokerId, Cluster, ClusterConfig, ClusterEvent, ClusterOutput, PeerId};
-use crate::codec::error_code;
+use crate::check::{Flights, judgement};
+use crate::cluster::{BrokerId, Cluster, ClusterConfig, ClusterOutput, PeerId};
 use crate::fault::Fault;
 use crate::journal::{Journal, OwnedRecord, RecordId};
 use crate::network::{Event, Network, NetworkConfig};
+use crate::sight::Sights;
 use crate::timeline::Timeline;
 
 /// A run that takes more steps between two quiet moments is caught in a loop.
@@ -31,14 +31,6 @@ const STEPS_MAX: u32 = 3_000_000;
 const IDLE_CALLS_MAX: u32 = 50;
 /// A run that is not quiet after so much virtual time hangs.
 const QUIET_WITHIN: Duration = Duration::from_secs(3_600);
-/// Answers that say: these bytes are wrong.
-const MALFORMED: [i16; 5] = [
-    error_code::UNKNOWN_SERVER_ERROR,
-    error_code::CORRUPT_MESSAGE,
-    error_code::INVALID_REQUIRED_ACKS,
-    error_code::UNSUPPORTED_COMPRESSION_TYPE,
-    error_code::INVALID_RECORD,
-];
 /// Lines of the timeline in a failure report.
 const TAIL_LINES: usize = 40;
 
@@ -88,6 +80,7 @@ pub struct World {
     is_closed: bool,
     /// A checksum over everything that the core wanted sent, and when.
     digest: u32,
+    sights: Sights,
     /// Watches S7, for a producer that waits for answers.
     flights: Option<Flights>,
     /// Steps taken so far.
@@ -140,6 +133,7 @@ impl World {
             flushes: BTreeMap::new(),
             give_up_at: None,
             digest: 0,
+            sights: Sights::default(),
             flights,
             steps: 0,
             ambushes: Vec::new(),
@@ -154,6 +148,7 @@ impl World {
     pub fn send(&mut self, record: OwnedRecord) -> RecordId {
         self.idle_calls = 0;
         let result = record.lend(|record| self.core.send(self.now, record));
+        self.sights.call(&result);
         self.narrate_send(&record, &result);
         let id = self.journal.sent(self.now, record, result);
         self.settle();
@@ -265,6 +260,7 @@ impl World {
             if deadline.reason != Reason::WorkQueued {
                 self.note("core", format_args!("timer {:?}", deadline.reason));
             }
+            self.sights.timer(deadline.reason);
             self.core.handle_timeout(self.now);
             self.idle_calls += 1;
             assert!(
@@ -335,6 +331,7 @@ impl World {
             }
             Output::Seal(job) => self.network.seal(now, job),
             Output::Delivered(delivery) => {
+                self.sights.delivery(&delivery);
                 let ended = self.journal.delivered(&delivery);
                 self.check_ages(&ended);
                 self.narrate_delivery(&delivery, &ended);
@@ -345,6 +342,7 @@ impl World {
                 };
                 let record = self.journal.record(id).clone();
                 let result = record.lend(|record| self.core.resume(now, waiter, record));
+                self.sights.resumed(&result);
                 self.narrate_resume(&record, &result);
                 self.journal.answered(now, id, result);
             }
@@ -365,7 +363,10 @@ impl World {
                 self.is_closed = true;
                 self.note("app", "closed");
             }
-            Output::Trace(event) => self.narrate_trace(&event),
+            Output::Trace(event) => {
+                self.sights.trace(&event);
+                self.narrate_trace(&event);
+            }
         }
     }
 
@@ -379,6 +380,7 @@ impl World {
             span <= limit,
             "L4: {id:?} waited {span:?}, beyond max_block"
         );
+        self.sights.refusal(&error);
         let label = self.journal.record(id).label();
         self.note("app", format_args!("refused {label}: {error}"));
         self.journal.answered(self.now, id, Err(error));
@@ -477,7 +479,7 @@ impl World {
 
     fn drain_cluster(&mut self) {
         while let Some(event) = self.cluster.poll_event() {
-            check_judgement(&event);
+            judgement(&event);
             self.narrate_cluster(&event);
         }
         while let Some(output) = self.cluster.poll_output() {
@@ -548,30 +550,15 @@ impl World {
         self.digest
     }
 
+    /// What it came across.
+    #[must_use]
+    pub const fn sights(&self) -> &Sights {
+        &self.sights
+    }
+
     /// Turns the timeline on or off.
     pub const fn narrate(&mut self, is_on: bool) {
         self.timeline.switch(is_on);
-    }
-}
-
-/// S5: the cluster's own decoder finds nothing wrong with what the producer sends.
-fn check_judgement(event: &ClusterEvent) {
-    match event {
-        ClusterEvent::Handled { batches, .. } => {
-            for batch in batches.iter().filter(|batch| !batch.is_scripted) {
-                let code = batch.error_code;
-                assert!(
-                    !MALFORMED.contains(&code),
-                    "S5: {} for {batch:?}",
-                    error_code::name(code)
-                );
-            }
-        }
-        ClusterEvent::Closed {
-            reason, is_fault, ..
-        } => {
-            assert!(is_fault, "S5: the broker closes the connection: {reason}");
-        }
     }
 }
 

@@ -1,0 +1,317 @@
+//! What a run came across, counted: a run over many seeds that never meets a situation proves
+//! nothing about it.
+
+use core::fmt;
+
+use titorelli::{
+    Delivery, DeliveryCause, DeliveryError, Outcome, Reason, SendError, Ticket, TraceEvent,
+};
+
+use crate::fault::Fault;
+
+macro_rules! sights {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
+        /// A situation that seeds must lead into now and then.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Sight {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Sight {
+            /// Every one.
+            pub const ALL: [Self; [$(stringify!($name)),+].len()] = [$(Self::$name),+];
+        }
+    };
+}
+
+sights! {
+    /// A batch lingered as long as it may.
+    TimerLinger,
+    /// A batch reached its delivery timeout.
+    TimerDelivery,
+    /// A request was not answered in time.
+    TimerRequest,
+    /// A failed batch had paused long enough.
+    TimerRetryBackoff,
+    /// Metadata grew too old.
+    TimerMetadataAge,
+    /// Metadata was asked for again after a pause.
+    TimerMetadataBackoff,
+    /// A broker was connected to again after a pause.
+    TimerReconnectBackoff,
+    /// A connection was not set up in time.
+    TimerConnectionSetup,
+    /// A connection was closed because nothing used it.
+    TimerConnectionIdle,
+    /// A broker's throttle ended.
+    TimerThrottle,
+    /// A call had waited as long as it may.
+    TimerMaxBlock,
+    /// A closing producer gave up.
+    TimerClose,
+    /// A batch was acked.
+    Acked,
+    /// A batch was certainly not written.
+    NotPersisted,
+    /// A batch was perhaps written.
+    MaybePersisted,
+    /// A batch ended by what its leader answered.
+    EndedByBroker,
+    /// A batch ended by its delivery timeout, and was perhaps written.
+    ExpiredInFlight,
+    /// A batch ended by its delivery timeout, and was certainly not written.
+    ExpiredUnsent,
+    /// A batch ended by an answer that did not come.
+    EndedByRequestTimeout,
+    /// A batch ended by the loss of its connection.
+    EndedByDisconnect,
+    /// A batch ended because its leader cannot take it.
+    EndedUnsupported,
+    /// A batch ended because its producer was closed.
+    EndedByClose,
+    /// A call was answered at once.
+    Accepted,
+    /// A call waited.
+    Waited,
+    /// A call was answered after it had waited.
+    AcceptedAfterWait,
+    /// A call ended for want of memory.
+    BufferFull,
+    /// A call ended without knowing its topic.
+    TopicUnknown,
+    /// A call ended without knowing its partition.
+    PartitionUnknown,
+    /// A call ended because its topic is forbidden.
+    TopicRefused,
+    /// A record was too large.
+    TooLarge,
+    /// A batch was sent again.
+    Retried,
+    /// A partition changed its leader.
+    LeaderChanged,
+    /// A partition lost its leader.
+    LeaderLost,
+    /// A broker asked for a pause.
+    Throttled,
+    /// A connection was lost.
+    ConnectionLost,
+    /// The connections to a broker were cut.
+    FaultCut,
+    /// A request was cut.
+    FaultCutRequests,
+    /// An answer was cut.
+    FaultCutResponses,
+    /// Connections fell silent.
+    FaultSilence,
+    /// Attempts to connect were swallowed.
+    FaultStall,
+    /// A partition was given another leader.
+    FaultMoveLeader,
+    /// A broker went down.
+    FaultDown,
+    /// A broker came up.
+    FaultUp,
+    /// A batch was refused.
+    FaultFailNext,
+    /// A batch was appended, and its answer was an error.
+    FaultFailAfterAppend,
+    /// A broker throttled, or ceased to.
+    FaultThrottle,
+    /// What may be done with a topic changed.
+    FaultPermit,
+    /// A topic got another partition.
+    FaultAddPartition,
+}
+
+impl Sight {
+    const fn of_timer(reason: Reason) -> Option<Self> {
+        Some(match reason {
+            Reason::WorkQueued => return None,
+            Reason::Linger => Self::TimerLinger,
+            Reason::DeliveryTimeout => Self::TimerDelivery,
+            Reason::RequestTimeout => Self::TimerRequest,
+            Reason::RetryBackoff => Self::TimerRetryBackoff,
+            Reason::MetadataAge => Self::TimerMetadataAge,
+            Reason::MetadataBackoff => Self::TimerMetadataBackoff,
+            Reason::ReconnectBackoff => Self::TimerReconnectBackoff,
+            Reason::ConnectionSetup => Self::TimerConnectionSetup,
+            Reason::ConnectionIdle => Self::TimerConnectionIdle,
+            Reason::Throttle => Self::TimerThrottle,
+            Reason::MaxBlock => Self::TimerMaxBlock,
+            Reason::Close => Self::TimerClose,
+        })
+    }
+
+    const fn of_end(error: &DeliveryError, is_maybe_written: bool) -> Option<Self> {
+        Some(match error.cause {
+            DeliveryCause::Broker(..) => Self::EndedByBroker,
+            DeliveryCause::DeliveryTimeout if is_maybe_written => Self::ExpiredInFlight,
+            DeliveryCause::DeliveryTimeout => Self::ExpiredUnsent,
+            DeliveryCause::RequestTimeout => Self::EndedByRequestTimeout,
+            DeliveryCause::Disconnected(_) => Self::EndedByDisconnect,
+            DeliveryCause::Unsupported(_) => Self::EndedUnsupported,
+            DeliveryCause::ProducerClosed => Self::EndedByClose,
+            DeliveryCause::SetupTimeout
+            | DeliveryCause::Protocol(_)
+            | DeliveryCause::NoLeader
+            | DeliveryCause::NotSerialized(_)
+            | DeliveryCause::NotPartitioned(_)
+            | DeliveryCause::Forked
+            | _ => return None,
+        })
+    }
+
+    const fn of_refusal(error: &SendError) -> Option<Self> {
+        Some(match error {
+            SendError::WouldBlock(_) => Self::Waited,
+            SendError::BufferFull { .. } => Self::BufferFull,
+            SendError::TopicUnknown { .. } => Self::TopicUnknown,
+            SendError::PartitionUnknown { .. } => Self::PartitionUnknown,
+            SendError::TopicRefused { .. } => Self::TopicRefused,
+            SendError::TooLarge { .. } => Self::TooLarge,
+            SendError::InvalidRecord(_) | SendError::Forked | SendError::Closed | _ => {
+                return None;
+            }
+        })
+    }
+
+    const fn of_trace(event: &TraceEvent) -> Option<Self> {
+        Some(match event {
+            TraceEvent::ConnectionLost { .. } => Self::ConnectionLost,
+            TraceEvent::Retry { .. } => Self::Retried,
+            TraceEvent::LeaderChanged { leader: None, .. } => Self::LeaderLost,
+            TraceEvent::LeaderChanged { .. } => Self::LeaderChanged,
+            TraceEvent::Throttled { .. } => Self::Throttled,
+            TraceEvent::Ready { .. } | _ => return None,
+        })
+    }
+
+    const fn of_fault(fault: &Fault) -> Self {
+        match fault {
+            Fault::Cut(_) => Self::FaultCut,
+            Fault::CutRequestsAfter(..) => Self::FaultCutRequests,
+            Fault::CutResponsesAfter(..) => Self::FaultCutResponses,
+            Fault::Silence(_) => Self::FaultSilence,
+            Fault::Stall(_) => Self::FaultStall,
+            Fault::MoveLeader { .. } => Self::FaultMoveLeader,
+            Fault::Down(_) => Self::FaultDown,
+            Fault::Up(_) => Self::FaultUp,
+            Fault::FailNext { append: true, .. } => Self::FaultFailAfterAppend,
+            Fault::FailNext { .. } => Self::FaultFailNext,
+            Fault::Throttle(..) => Self::FaultThrottle,
+            Fault::Permit(..) => Self::FaultPermit,
+            Fault::AddPartition(_) => Self::FaultAddPartition,
+        }
+    }
+}
+
+/// How often each [`Sight`] was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sights([u64; Sight::ALL.len()]);
+
+impl Default for Sights {
+    fn default() -> Self {
+        Self([0; Sight::ALL.len()])
+    }
+}
+
+impl Sights {
+    /// How often this was seen.
+    #[must_use]
+    pub const fn of(&self, sight: Sight) -> u64 {
+        self.0[sight as usize]
+    }
+
+    /// What was never seen.
+    pub fn missing(&self) -> impl Iterator<Item = Sight> + '_ {
+        Sight::ALL.into_iter().filter(|sight| self.of(*sight) == 0)
+    }
+
+    /// Adds up two runs.
+    #[must_use]
+    pub fn plus(mut self, other: Self) -> Self {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count += more;
+        }
+        self
+    }
+
+    fn add(&mut self, sight: Option<Sight>) {
+        if let Some(sight) = sight {
+            self.0[sight as usize] += 1;
+        }
+    }
+
+    pub(crate) fn timer(&mut self, reason: Reason) {
+        self.add(Sight::of_timer(reason));
+    }
+
+    pub(crate) fn delivery(&mut self, delivery: &Delivery) {
+        match &delivery.outcome {
+            Outcome::Acked { .. } => self.add(Some(Sight::Acked)),
+            Outcome::NotPersisted(error) => {
+                self.add(Some(Sight::NotPersisted));
+                self.add(Sight::of_end(error, false));
+            }
+            Outcome::MaybePersisted(error) => {
+                self.add(Some(Sight::MaybePersisted));
+                self.add(Sight::of_end(error, true));
+            }
+        }
+    }
+
+    pub(crate) fn call(&mut self, result: &Result<Ticket, SendError>) {
+        match result {
+            Ok(_) => self.add(Some(Sight::Accepted)),
+            Err(error) => self.refusal(error),
+        }
+    }
+
+    pub(crate) fn resumed(&mut self, result: &Result<Ticket, SendError>) {
+        match result {
+            Ok(_) => self.add(Some(Sight::AcceptedAfterWait)),
+            Err(error) => self.refusal(error),
+        }
+    }
+
+    pub(crate) fn refusal(&mut self, error: &SendError) {
+        self.add(Sight::of_refusal(error));
+    }
+
+    pub(crate) fn trace(&mut self, event: &TraceEvent) {
+        self.add(Sight::of_trace(event));
+    }
+
+    pub(crate) fn fault(&mut self, fault: &Fault) {
+        self.add(Some(Sight::of_fault(fault)));
+    }
+}
+
+impl fmt::Display for Sights {
+    /// One line for each: the count, and what.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for sight in Sight::ALL {
+            writeln!(f, "{:>12}  {sight:?}", self.of(sight))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_seen_is_missing_until_it_is() {
+        let mut sights = Sights::default();
+        assert!(sights.missing().eq(Sight::ALL));
+        sights.timer(Reason::Linger);
+        sights.timer(Reason::WorkQueued);
+        sights.call(&Err(SendError::Closed));
+        let both = sights.plus(sights);
+        assert_eq!(both.of(Sight::TimerLinger), 2);
+        assert!(both.missing().eq(Sight::ALL.into_iter().skip(1)));
+        assert!(both.to_string().starts_with("           2  TimerLinger\n"));
+    }
+}
