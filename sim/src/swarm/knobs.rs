@@ -106,6 +106,10 @@ impl Knobs {
             // A request must fit through the transport within its timeout, or nothing ever does.
             network.write_bytes_max = network.write_bytes_max.max(Some(50));
         }
+        if core.metadata_max_age <= ms(1) {
+            // Answers without end, and each in a hundred pieces, would be all that a run is about.
+            network.chunk_bytes_max = network.chunk_bytes_max.map(|bytes| bytes.max(500));
+        }
         let faults = Kind::ALL
             .into_iter()
             .filter(|_| entropy.chance(50))
@@ -199,10 +203,6 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
     config.max_request_size = entropy.pick(&[256, 4_000, 20_000, 1_048_576]);
     config.metadata_max_age = ms(entropy.pick(&[1, 300, 5_000, 300_000]));
     config.retry_backoff = ms(entropy.pick(&[0, 1, 5, 20, 100]));
-    if config.retry_backoff.is_zero() {
-        // Without a pause, what is not there is asked for as fast as the network goes.
-        config.max_block = config.max_block.min(ms(2_000));
-    }
     config.retry_backoff_max = Some(ms(entropy.pick(&[100, 1_000])));
     config.backoff_jitter_percent = entropy.pick(&[0, 20, 100]);
     config.reconnect_backoff = ms(entropy.pick(&[0, 1, 5, 50]));
@@ -210,7 +210,13 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
     config.request_timeout = ms(entropy.pick(&[400, 1_000, 30_000]));
     config.socket_connection_setup_timeout = ms(entropy.pick(&[200, 10_000]));
     config.socket_connection_setup_timeout_max = Some(config.socket_connection_setup_timeout * 2);
-    let slack = ms(entropy.pick(&[0, 300, 5_000, 120_000]));
+    let mut slack = ms(entropy.pick(&[0, 300, 5_000, 120_000]));
+    if config.retry_backoff.is_zero() || config.reconnect_backoff.is_zero() {
+        // Without a pause, what is not there is asked for as fast as the network goes: not for long.
+        config.max_block = config.max_block.min(ms(100));
+        config.request_timeout = ms(400);
+        slack = slack.min(ms(300));
+    }
     config.delivery_timeout = Some(config.linger + config.request_timeout + slack);
     config.max_in_flight_requests_per_connection = entropy.pick(&[1, 1, 2, 5, 1_000]);
     config.connections_max_idle = ms(entropy.pick(&[1, 60, 2_000, 540_000, 540_000]));
