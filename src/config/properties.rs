@@ -7,6 +7,9 @@
 
 use core::str::Chars;
 
+/// What some editors begin a file with; it belongs to no key.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// A key and its value, unescaped.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Property {
@@ -17,7 +20,11 @@ pub(super) struct Property {
 /// The properties of a text in order, each with the number of its line, from 1. An escape that is
 /// none is told by its line alone.
 pub(super) fn parse(text: &str) -> impl Iterator<Item = Result<(usize, Property), usize>> {
-    let mut lines = text.lines().enumerate();
+    let mut lines = text
+        .strip_prefix(BYTE_ORDER_MARK)
+        .unwrap_or(text)
+        .lines()
+        .enumerate();
     core::iter::from_fn(move || {
         loop {
             let (index, line) = lines.next()?;
@@ -131,6 +138,12 @@ mod tests {
     #[test]
     fn comments_and_blank_lines_are_no_properties() {
         check("# a=1\n\n  ! b=2\r\n   \nc=#3\n", &[(5, "c", "#3")]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_belongs_to_no_key() {
+        check("\u{feff}a=1\r\nb=2\r\n", &[(1, "a", "1"), (2, "b", "2")]);
+        check("\u{feff}# no\n\u{feff}a=1", &[(2, "\u{feff}a", "1")]);
     }
 
     #[test]
