@@ -212,7 +212,7 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
     config.socket_connection_setup_timeout_max = Some(config.socket_connection_setup_timeout * 2);
     let mut slack = ms(entropy.pick(&[0, 300, 5_000, 120_000]));
     if config.retry_backoff.is_zero() || config.reconnect_backoff.is_zero() {
-        // Without a pause, what is not there is asked for as fast as the network goes: not for long.
+        // Without a pause, what is missing is asked for as fast as the network goes: not for long.
         config.max_block = config.max_block.min(ms(100));
         config.request_timeout = ms(400);
         slack = slack.min(ms(300));
