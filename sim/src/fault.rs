@@ -1,5 +1,7 @@
 //! The alphabet of faults, with everything that one needs to strike.
 
+use core::time::Duration;
+
 use crate::cluster::{Access, BrokerId};
 
 /// One fault.
@@ -46,4 +48,83 @@ pub enum Fault {
     Permit(String, Access),
     /// A topic gets one more partition.
     AddPartition(String),
+    /// The transports to a broker take so many more bytes, and then no more: a short write, and
+    /// nothing after it.
+    Clog(BrokerId, usize),
+    /// Whatever is written to a broker from now on takes so much longer on its present
+    /// connections, even when the producer has given them up: it is applied late.
+    Delay(BrokerId, Duration),
+    /// The next answer of a broker is none.
+    Garble(BrokerId, Garbling),
+    /// A broker closes its connections, as it does when they are idle or it restarts.
+    Restart(BrokerId),
+    /// A broker tells from now on what is true now, whatever changes.
+    Lag(BrokerId),
+    /// A broker knows of no topic and of no broker but itself from now on.
+    Blank(BrokerId),
+    /// A broker tells the truth again.
+    CatchUp(BrokerId),
+    /// A broker restarts at another port.
+    Readdress(BrokerId),
+    /// Two brokers restart, each at the address of the other.
+    SwapAddresses(BrokerId, BrokerId),
+    /// A topic is deleted.
+    Delete(String),
+    /// A topic is deleted, if it is there, and created with so many partitions.
+    Recreate(String, i32),
+    /// The core is not called for so long: what happens meanwhile waits.
+    Starve(Duration),
+    /// The clock jumps forward.
+    Leap(Duration),
+}
+
+/// How an answer is spoilt. None of these can be taken for another answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Garbling {
+    /// Its correlation id is that of no request.
+    OtherCorrelation,
+    /// Its length is negative.
+    NegativeLength,
+    /// Its length is greater than any.
+    HugeLength,
+    /// Its second half is missing, and its length says so.
+    Half,
+    /// It comes twice.
+    Twice,
+    /// It is what a web server says to what it does not understand.
+    Http,
+    /// It is what a TLS server says to what is not TLS.
+    TlsAlert,
+}
+
+impl Garbling {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::OtherCorrelation,
+        Self::NegativeLength,
+        Self::HugeLength,
+        Self::Half,
+        Self::Twice,
+        Self::Http,
+        Self::TlsAlert,
+    ];
+
+    /// The answer, spoilt: `answer` is a whole frame.
+    pub(crate) fn spoil(self, answer: &[u8]) -> Vec<u8> {
+        let mut bytes = answer.to_vec();
+        match self {
+            Self::OtherCorrelation => bytes[4] ^= 0x40,
+            Self::NegativeLength => bytes[0] = 0xff,
+            Self::HugeLength => bytes[0] = 0x7f,
+            Self::Half => {
+                bytes.truncate(bytes.len() / 2);
+                let length = u32::try_from(bytes.len().saturating_sub(4)).expect("a frame");
+                bytes[..4].copy_from_slice(&length.to_be_bytes());
+            }
+            Self::Twice => bytes.extend_from_slice(answer),
+            Self::Http => bytes = b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+            Self::TlsAlert => bytes = vec![0x15, 3, 3, 0, 2, 2, 70],
+        }
+        bytes
+    }
 }

@@ -29,7 +29,7 @@ mod timeline;
 mod world;
 
 pub use explore::Exploration;
-pub use fault::Fault;
+pub use fault::{Fault, Garbling};
 pub use journal::{Journal, OwnedRecord, RecordId, RecordState};
 pub use network::{Network, NetworkConfig, SlowLinks, Span};
 pub use sight::{Sight, Sights};

@@ -123,6 +123,8 @@ struct Link {
     outbox: VecDeque<Bytes>,
     /// A write is planned.
     is_writing: bool,
+    /// So many bytes the transport takes, and then none; `None`: all.
+    takes_yet: Option<usize>,
     /// Nothing passes any more, in either direction.
     is_cut: bool,
     /// The broker's bytes vanish, but the connection seems alive (half-open).
@@ -224,6 +226,7 @@ impl Network {
             to_client: pipe(Duration::ZERO),
             outbox: VecDeque::new(),
             is_writing: false,
+            takes_yet: None,
             is_cut: false,
             is_silent: false,
         };
@@ -273,7 +276,19 @@ impl Network {
             link.is_writing = false;
             return None;
         };
-        let taken = front.split_to(front.len().min(limit));
+        let taken = front.split_to(
+            front
+                .len()
+                .min(limit)
+                .min(link.takes_yet.unwrap_or(usize::MAX)),
+        );
+        if let Some(takes_yet) = &mut link.takes_yet {
+            *takes_yet -= taken.len();
+        }
+        if taken.is_empty() {
+            // Clogged for good: nobody writes any more.
+            return None;
+        }
         if !front.has_remaining() {
             link.outbox.pop_front();
         }
@@ -284,7 +299,7 @@ impl Network {
         };
         self.plan(now + pause, Planned::Write(conn));
         self.ship(now, conn, Direction::ToBroker, taken);
-        (count > 0).then_some(Event::Sent(conn, count))
+        Some(Event::Sent(conn, count))
     }
 
     // ---- The broker's end ---------------------------------------------------------------------
@@ -330,8 +345,20 @@ impl Network {
             .is_silent = true;
     }
 
-    /// Ends every fault that is planned or lasting. A connection that fell silent stays so, and
-    /// what is on the wire stays there.
+    /// The transport takes so many more bytes, and then no more.
+    pub(crate) fn clog(&mut self, conn: ConnId, bytes: usize) {
+        let link = self.links.get_mut(&conn).expect("the link exists");
+        link.takes_yet.get_or_insert(bytes);
+    }
+
+    /// What is written from now on takes so much longer.
+    pub(crate) fn delay(&mut self, conn: ConnId, extra: Duration) {
+        let link = self.links.get_mut(&conn).expect("the link exists");
+        link.to_broker.extra = extra;
+    }
+
+    /// Ends every fault that is planned or lasting. A connection that fell silent stays so, one
+    /// that is clogged too, and what is on the wire stays there.
     pub(crate) fn heal(&mut self) {
         self.config.slow_links = None;
         for link in self.links.values_mut() {

@@ -122,6 +122,32 @@ sights! {
     FaultPermit,
     /// A topic got another partition.
     FaultAddPartition,
+    /// A transport took no more bytes.
+    FaultClog,
+    /// Requests took longer.
+    FaultDelay,
+    /// An answer was spoilt.
+    FaultGarble,
+    /// A broker closed its connections.
+    FaultRestart,
+    /// A broker's metadata lagged.
+    FaultLag,
+    /// A broker knew nothing.
+    FaultBlank,
+    /// A broker knew everything again.
+    FaultCatchUp,
+    /// A broker moved to another port.
+    FaultReaddress,
+    /// Two brokers changed places.
+    FaultSwapAddresses,
+    /// A topic was deleted.
+    FaultDelete,
+    /// A topic was deleted and created again.
+    FaultRecreate,
+    /// The core was not called for a while.
+    FaultStarve,
+    /// The clock jumped.
+    FaultLeap,
 }
 
 impl Sight {
@@ -202,6 +228,19 @@ impl Sight {
             Fault::Throttle(..) => Self::FaultThrottle,
             Fault::Permit(..) => Self::FaultPermit,
             Fault::AddPartition(_) => Self::FaultAddPartition,
+            Fault::Clog(..) => Self::FaultClog,
+            Fault::Delay(..) => Self::FaultDelay,
+            Fault::Garble(..) => Self::FaultGarble,
+            Fault::Restart(_) => Self::FaultRestart,
+            Fault::Lag(_) => Self::FaultLag,
+            Fault::Blank(_) => Self::FaultBlank,
+            Fault::CatchUp(_) => Self::FaultCatchUp,
+            Fault::Readdress(_) => Self::FaultReaddress,
+            Fault::SwapAddresses(..) => Self::FaultSwapAddresses,
+            Fault::Delete(_) => Self::FaultDelete,
+            Fault::Recreate(..) => Self::FaultRecreate,
+            Fault::Starve(_) => Self::FaultStarve,
+            Fault::Leap(_) => Self::FaultLeap,
         }
     }
 }

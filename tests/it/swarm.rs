@@ -4,7 +4,7 @@
 use titorelli_sim::{Summary, run_seed};
 
 /// Enough for every kind of fault, and quick enough for every build.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 150;
 
 #[test]
 fn seeds_keep_every_promise_and_reach_every_ending() {

@@ -11,7 +11,8 @@ use crate::world::World;
 #[must_use]
 pub fn copies(world: &World, retries: u64) -> u64 {
     let mut counts: BTreeMap<&[u8], u64> = BTreeMap::new();
-    for (_, _, log) in world.cluster().logs() {
+    let cluster = world.cluster();
+    for (_, _, log) in cluster.logs().chain(cluster.buried_logs()) {
         for value in log
             .records()
             .iter()

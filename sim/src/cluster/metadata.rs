@@ -1,5 +1,6 @@
 //! The answer to Metadata: what a broker says about topics and leaders.
 
+use super::belief::Belief;
 use super::config::{Access, BrokerId};
 use super::topic::{Topic, is_legal_name};
 use super::{Broker, Cluster};
@@ -18,30 +19,53 @@ impl Cluster {
         version: i16,
         request: &MetadataRequest,
     ) -> MetadataResponse {
-        let topics = match &request.topics {
-            None => self
-                .by_name
-                .values()
-                .filter(|index| self.topic_at(**index).access != Access::None)
-                .map(|index| self.describe(*index))
-                .collect(),
-            Some(selectors) => self.describe_selected(version, request, selectors),
+        let (brokers, topics) = match (self.belief(broker), &request.topics) {
+            (Some(belief), selectors) => {
+                let is_hidden = |name: &str| self.topic(name).is_some_and(is_hidden);
+                let topics = belief.describe(selectors.as_deref(), is_hidden);
+                (belief.brokers.clone(), topics)
+            }
+            (None, None) => (self.live_brokers(), self.describe_all()),
+            (None, Some(selectors)) => {
+                let topics = self.describe_selected(version, request, selectors);
+                (self.live_brokers(), topics)
+            }
         };
-        let live = |broker: &&Broker| broker.is_up;
         MetadataResponse {
             throttle_time_ms: self.throttle_of(broker),
-            brokers: self
-                .brokers
-                .iter()
-                .filter(live)
-                .map(Broker::endpoint)
-                .collect(),
             cluster_id: self.config.cluster_id.clone(),
-            controller_id: self.brokers.iter().find(live).map_or(-1, |b| b.config.id.0),
+            controller_id: brokers.first().map_or(-1, |broker| broker.node_id),
+            brokers,
             topics,
             topic_authorized_operations: request.include_topic_authorized_operations,
             cluster_authorized_operations: request.include_cluster_authorized_operations,
             error_code: error_code::NONE,
+        }
+    }
+
+    fn belief(&self, broker: BrokerId) -> Option<&Belief> {
+        self.broker(broker)?.belief.as_ref()
+    }
+
+    fn live_brokers(&self) -> Vec<MetadataBroker> {
+        let live = self.brokers.iter().filter(|broker| broker.is_up);
+        live.map(Broker::endpoint).collect()
+    }
+
+    fn describe_all(&self) -> Vec<MetadataTopic> {
+        let indices = self.by_name.values();
+        let seen = indices.filter(|index| !is_hidden(self.topic_at(**index)));
+        seen.map(|index| self.describe(*index)).collect()
+    }
+
+    /// The cluster as it is now.
+    pub(super) fn observe(&self) -> Belief {
+        let named = self.by_name.iter();
+        Belief {
+            brokers: self.live_brokers(),
+            topics: named
+                .map(|(name, index)| (name.clone(), self.describe(*index)))
+                .collect(),
         }
     }
 
@@ -97,7 +121,7 @@ impl Cluster {
     /// Only the name that was asked for is repeated to who may not know the topic.
     fn describe_permitted(&self, index: usize, name: Option<&str>) -> MetadataTopic {
         let topic = self.topic_at(index);
-        if topic.access != Access::None {
+        if !is_hidden(topic) {
             return self.describe(index);
         }
         MetadataTopic {
@@ -149,7 +173,12 @@ impl Broker {
     }
 }
 
-fn refused(error_code: i16, name: Option<&str>) -> MetadataTopic {
+/// Whether the producer may not even know of the topic.
+fn is_hidden(topic: &Topic) -> bool {
+    topic.access == Access::None
+}
+
+pub(super) fn refused(error_code: i16, name: Option<&str>) -> MetadataTopic {
     MetadataTopic {
         error_code,
         name: name.map(str::to_owned),

@@ -24,7 +24,9 @@
 
 mod append;
 mod append_set;
+mod belief;
 mod config;
+mod control;
 mod event;
 mod handle;
 mod log;
@@ -38,6 +40,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use titorelli::Instant;
 
+use belief::Belief;
 pub use config::{
     Access, BrokerConfig, BrokerId, ClusterConfig, LogRetention, OnUnknown, Strictness, TopicConfig,
 };
@@ -46,10 +49,9 @@ pub use handle::OMIT_ANSWER;
 pub use log::{BatchFacts, LogHeader, LogRecord, PartitionLog, record_digest};
 pub use peer::PeerId;
 
-use crate::codec::ApiRange;
 use handle::{ACKS_NONE_REFUSED, NO_API_VERSIONS};
 use peer::{Next, Peer};
-use topic::{Partition, ScriptedFailure, Topic};
+use topic::{Partition, Topic};
 
 /// What the cluster wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +73,8 @@ struct Broker {
     config: BrokerConfig,
     is_up: bool,
     throttle_ms: i32,
+    /// What it tells instead of the truth, while it lags behind.
+    belief: Option<Belief>,
 }
 
 /// A Kafka cluster: brokers with partition logs, leaders and producer states.
@@ -83,6 +87,8 @@ pub struct Cluster {
     /// Invariant: names and ids of exactly the topics that are `Some`.
     by_name: BTreeMap<String, usize>,
     by_id: BTreeMap<[u8; 16], usize>,
+    /// Topics that were deleted, with their logs.
+    buried: Vec<Topic>,
     peers: BTreeMap<PeerId, Peer>,
     outputs: VecDeque<ClusterOutput>,
     events: VecDeque<ClusterEvent>,
@@ -105,6 +111,7 @@ impl Cluster {
             config: config.clone(),
             is_up: true,
             throttle_ms: 0,
+            belief: None,
         };
         let brokers: Vec<Broker> = config.brokers.iter().map(broker).collect();
         for (index, broker) in brokers.iter().enumerate() {
@@ -119,6 +126,7 @@ impl Cluster {
             topics: Vec::new(),
             by_name: BTreeMap::new(),
             by_id: BTreeMap::new(),
+            buried: Vec::new(),
             peers: BTreeMap::new(),
             outputs: VecDeque::new(),
             events: VecDeque::new(),
@@ -203,175 +211,6 @@ impl Cluster {
         });
     }
 
-    // ---- Controls: what a test or an operator does to the cluster -----------------------------
-
-    /// Creates a topic with so many partitions and the cluster's defaults.
-    ///
-    /// # Panics
-    /// The name is taken or not legal, or there are no partitions.
-    pub fn create_topic(&mut self, name: &str, partitions: i32) {
-        self.create_topic_with(
-            name,
-            TopicConfig {
-                partitions,
-                ..self.config.topic
-            },
-        );
-    }
-
-    /// Creates a topic. Partition `p` is led by the `p`-th broker, counted round and round.
-    ///
-    /// # Panics
-    /// As [`Self::create_topic`].
-    pub fn create_topic_with(&mut self, name: &str, config: TopicConfig) {
-        assert!(topic::is_legal_name(name), "{name:?} is not a topic's name");
-        assert!(!self.by_name.contains_key(name), "topic {name:?} exists");
-        let index = self.topics.len();
-        let serial = u64::try_from(index).expect("fits") + 1;
-        let mut id = *b"topic-id\0\0\0\0\0\0\0\0";
-        id[8..].copy_from_slice(&serial.to_be_bytes());
-        let brokers: Vec<BrokerId> = self.brokers.iter().map(|b| b.config.id).collect();
-        let retention = self.config.retention;
-        self.topics.push(Some(Topic::new(
-            name.to_owned(),
-            id,
-            config,
-            retention,
-            &brokers,
-        )));
-        self.by_name.insert(name.to_owned(), index);
-        self.by_id.insert(id, index);
-        self.elect();
-    }
-
-    /// Deletes a topic and its logs. A new topic of that name gets another id.
-    ///
-    /// # Panics
-    /// There is no such topic.
-    pub fn delete_topic(&mut self, name: &str) {
-        let index = self.by_name.remove(name).expect("the topic exists");
-        let topic = self.topics[index].take().expect("a named topic is there");
-        self.by_id.remove(&topic.id).expect("a topic has an id");
-    }
-
-    /// Adds partitions until the topic has `count`.
-    ///
-    /// # Panics
-    /// There is no such topic, or it has more.
-    pub fn add_partitions(&mut self, name: &str, count: i32) {
-        let brokers: Vec<BrokerId> = self.brokers.iter().map(|b| b.config.id).collect();
-        let retention = self.config.retention;
-        let topic = self.topic_mut(name);
-        let count = usize::try_from(count).expect("not negative");
-        assert!(
-            count >= topic.partitions.len(),
-            "partitions cannot be removed"
-        );
-        topic.grow(count, retention, &brokers);
-        self.elect();
-    }
-
-    /// Changes what the producer may do with a topic.
-    ///
-    /// # Panics
-    /// There is no such topic.
-    pub fn set_access(&mut self, name: &str, access: Access) {
-        self.topic_mut(name).access = access;
-    }
-
-    /// Takes back every [`Self::set_access`].
-    pub fn permit(&mut self) {
-        let topics = self.topics.iter_mut().flatten();
-        topics.for_each(|topic| topic.access = Access::default());
-    }
-
-    /// Moves a partition's leadership, under a new leader epoch. The log moves along.
-    ///
-    /// # Panics
-    /// There is no such partition or broker.
-    pub fn move_leader(&mut self, topic: &str, partition: i32, broker: BrokerId) {
-        assert!(self.broker(broker).is_some(), "{broker} exists");
-        self.partition_mut(topic, partition).lead(Some(broker));
-    }
-
-    /// Takes a broker down: its connections close, connects are refused, and its partitions get
-    /// the next live replica as leader, if there is one.
-    ///
-    /// # Panics
-    /// There is no such broker.
-    pub fn set_down(&mut self, broker: BrokerId) {
-        self.broker_mut(broker).is_up = false;
-        self.close_connections(broker);
-        self.elect();
-    }
-
-    /// Brings a broker up again. It leads what had no leader.
-    ///
-    /// # Panics
-    /// There is no such broker.
-    pub fn set_up(&mut self, broker: BrokerId) {
-        self.broker_mut(broker).is_up = true;
-        self.elect();
-    }
-
-    /// Makes a broker one of another release: major, minor and patch number. Its connections close,
-    /// as with a restart.
-    ///
-    /// # Panics
-    /// There is no such broker.
-    pub fn upgrade(&mut self, broker: BrokerId, release: (u16, u16, u16)) {
-        self.close_connections(broker);
-        self.broker_mut(broker).config.api_ranges = ApiRange::of_release(release);
-    }
-
-    /// Closes every connection to a broker, as a restart or an idle limit does.
-    pub fn close_connections(&mut self, broker: BrokerId) {
-        let of_broker = |(peer, state): (&PeerId, &Peer)| (state.broker == broker).then_some(*peer);
-        let peers: Vec<PeerId> = self.peers.iter().filter_map(of_broker).collect();
-        for peer in peers {
-            self.close(peer, "the broker goes down", true);
-        }
-    }
-
-    /// Answers the next batch for a partition with this error code; `append`: the batch is written
-    /// all the same, as with `REQUEST_TIMED_OUT`. Several calls queue up. With [`OMIT_ANSWER`] the
-    /// answer leaves the partition out.
-    ///
-    /// # Panics
-    /// There is no such partition.
-    pub fn fail_next(&mut self, topic: &str, partition: i32, error_code: i16, append: bool) {
-        let failure = ScriptedFailure { error_code, append };
-        self.partition_mut(topic, partition)
-            .scripted
-            .push_back(failure);
-    }
-
-    /// Takes back every [`Self::fail_next`] that has not hit yet.
-    pub fn forgive(&mut self) {
-        let partitions = self
-            .topics
-            .iter_mut()
-            .flatten()
-            .flat_map(|t| &mut t.partitions);
-        partitions.for_each(|partition| partition.scripted.clear());
-    }
-
-    /// Forgets what a partition knows of producers, as after `producer.id.expiration.ms`.
-    ///
-    /// # Panics
-    /// There is no such partition.
-    pub fn forget_producers(&mut self, topic: &str, partition: i32) {
-        self.partition_mut(topic, partition).producers.forget();
-    }
-
-    /// Announces this throttle time in every answer of a broker, in milliseconds.
-    ///
-    /// # Panics
-    /// There is no such broker.
-    pub fn throttle(&mut self, broker: BrokerId, throttle_ms: i32) {
-        self.broker_mut(broker).throttle_ms = throttle_ms;
-    }
-
     // ---- Readers ------------------------------------------------------------------------------
 
     /// The log of a partition.
@@ -388,14 +227,19 @@ impl Cluster {
 
     /// Every log with its topic and partition, topics by name.
     pub fn logs(&self) -> impl Iterator<Item = (&str, i32, &PartitionLog)> {
-        self.by_name.values().flat_map(|index| {
-            let topic = self.topics[*index]
-                .as_ref()
-                .expect("a named topic is there");
-            (0..)
-                .zip(&topic.partitions)
-                .map(|(partition, state)| (topic.name.as_str(), partition, &state.log))
-        })
+        let named = self.by_name.values();
+        named
+            .map(|index| {
+                self.topics[*index]
+                    .as_ref()
+                    .expect("a named topic is there")
+            })
+            .flat_map(Topic::logs)
+    }
+
+    /// The logs of deleted topics, with topic and partition, in the order of their deletion.
+    pub fn buried_logs(&self) -> impl Iterator<Item = (&str, i32, &PartitionLog)> {
+        self.buried.iter().flat_map(Topic::logs)
     }
 
     /// Whether a topic of this name exists.

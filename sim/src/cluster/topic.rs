@@ -84,6 +84,12 @@ impl Topic {
         }
     }
 
+    /// Its logs, with its name and the partitions.
+    pub(super) fn logs(&self) -> impl Iterator<Item = (&str, i32, &PartitionLog)> {
+        let numbered = (0..).zip(&self.partitions);
+        numbered.map(|(partition, state)| (self.name.as_str(), partition, &state.log))
+    }
+
     pub(super) fn partition(&self, partition: i32) -> Option<&Partition> {
         self.partitions.get(usize::try_from(partition).ok()?)
     }

@@ -12,6 +12,8 @@ use crate::network::{NetworkConfig, SlowLinks, Span};
 use crate::story::ms;
 use crate::world::WorldConfig;
 
+use super::faults::Kind;
+
 /// Releases that differ in what they are asked, and each of which speaks what older ones spoke.
 const RELEASES: [(u16, u16, u16); 8] = [
     (0, 8, 2),
@@ -24,61 +26,12 @@ const RELEASES: [(u16, u16, u16); 8] = [
     (3, 7, 0),
 ];
 
-/// A kind of fault. Broker, partition and size are drawn when it strikes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Every connection to a broker is cut.
-    Cut,
-    /// A request is cut at some byte.
-    CutRequest,
-    /// An answer is cut at some byte, often the first.
-    LoseResponse,
-    /// A broker's present connections fall silent.
-    Silence,
-    /// A partition gets another leader.
-    MoveLeader,
-    /// A broker goes down.
-    Down,
-    /// A broker comes up.
-    Up,
-    /// The next batches of a partition are refused.
-    Refuse,
-    /// The next batch of a partition is appended and answered with an error.
-    FailAfterAppend,
-    /// A broker throttles, or ceases to.
-    Throttle,
-    /// A topic is forbidden, half or whole, or permitted again.
-    Permit,
-    /// Attempts to connect to a broker are swallowed.
-    Stall,
-    /// A topic gets one more partition.
-    AddPartitions,
-}
-
-impl Kind {
-    const ALL: [Self; 13] = [
-        Self::Cut,
-        Self::CutRequest,
-        Self::LoseResponse,
-        Self::Silence,
-        Self::MoveLeader,
-        Self::Down,
-        Self::Up,
-        Self::Refuse,
-        Self::FailAfterAppend,
-        Self::Throttle,
-        Self::Permit,
-        Self::Stall,
-        Self::AddPartitions,
-    ];
-}
-
 /// Everything that is drawn from the seed.
 #[derive(Clone, Debug)]
 pub(super) struct Knobs {
     pub(super) brokers: u16,
     topic_count: usize,
-    partitions: i32,
+    pub(super) partitions: i32,
     pub(super) retries: u32,
     core: Config,
     /// Of the brokers, in turn; none: all are as new as they can be.
@@ -88,6 +41,8 @@ pub(super) struct Knobs {
     faults: Vec<Kind>,
     pub(super) fault_percent: u64,
     pub(super) flush_percent: u64,
+    /// How often a record is sent from within a completion.
+    pub(super) echo_percent: u64,
     pub(super) placed_percent: u64,
     pub(super) value_bytes_max: usize,
     pub(super) actions: u64,
@@ -126,6 +81,7 @@ impl Knobs {
             faults,
             fault_percent: entropy.pick(&[0, 10, 30, 60]),
             flush_percent: entropy.pick(&[0, 0, 5, 30]),
+            echo_percent: entropy.pick(&[0, 0, 20]),
             placed_percent: entropy.pick(&[0, 50, 100]),
             value_bytes_max: entropy.pick(&[0, 40, 500, 3_000]),
             actions: entropy.pick(&[10, 30, 80]),

@@ -5,6 +5,7 @@
 //! and each kind of fault is off for a good part of the seeds (swarm testing), so that no fault
 //! hides another.
 
+mod faults;
 mod knobs;
 
 use core::fmt;
@@ -13,16 +14,13 @@ use core::time::Duration;
 use titorelli::{DeliveryCause, Instant};
 
 use crate::check;
-use crate::cluster::{Access, BrokerId, OMIT_ANSWER};
-use crate::codec::error_code;
 use crate::entropy::Entropy;
-use crate::fault::Fault;
 use crate::journal::{OwnedRecord, RecordState};
 use crate::sight::Sights;
 use crate::story::ms;
 use crate::world::World;
 
-use knobs::{Kind, Knobs};
+use knobs::Knobs;
 
 /// How often a healed cluster may fail to take a record; it has five times the timeouts for that.
 const PROBES_MAX: u32 = 20;
@@ -32,24 +30,6 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(300);
 const RETRIES_UNLIMITED: u64 = 1_000_000;
 /// How long a healed world may need to send all that has piled up.
 const BACKLOG_WITHIN: Duration = Duration::from_secs(30);
-/// What a broker answers although the batch is in the log.
-const AFTER_APPEND: [i16; 3] = [
-    error_code::REQUEST_TIMED_OUT,
-    error_code::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
-    OMIT_ANSWER,
-];
-/// What a broker answers when it has not appended.
-const REFUSALS: [i16; 8] = [
-    error_code::NOT_LEADER_OR_FOLLOWER,
-    error_code::UNKNOWN_TOPIC_OR_PARTITION,
-    error_code::LEADER_NOT_AVAILABLE,
-    error_code::NOT_ENOUGH_REPLICAS,
-    error_code::KAFKA_STORAGE_ERROR,
-    error_code::MESSAGE_TOO_LARGE,
-    error_code::TOPIC_AUTHORIZATION_FAILED,
-    error_code::POLICY_VIOLATION,
-];
-
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -169,7 +149,11 @@ impl Run {
                 let burst = self.entropy.within(1, self.knobs.burst_max);
                 for _ in 0..burst {
                     let record = self.draw_record();
-                    self.world.send(record);
+                    if self.entropy.chance(self.knobs.echo_percent) {
+                        self.world.echo(record);
+                    } else {
+                        self.world.send(record);
+                    }
                 }
             }
             if self.entropy.chance(self.knobs.flush_percent) {
@@ -221,78 +205,11 @@ impl Run {
         }
     }
 
-    fn draw_broker(&mut self) -> BrokerId {
-        let count = u64::from(self.knobs.brokers);
-        BrokerId(i32::try_from(self.entropy.within(1, count)).expect("few"))
-    }
-
-    /// A partition that exists.
-    fn draw_place(&mut self) -> (String, i32) {
-        let (topic, partitions) = self.knobs.draw_topic(&mut self.entropy);
-        let count = u64::try_from(partitions).expect("positive");
-        (
-            topic,
-            i32::try_from(self.entropy.below(count)).expect("below an i32"),
-        )
-    }
-
-    fn inflict(&mut self, kind: Kind) {
-        let broker = self.draw_broker();
-        let (topic, partition) = self.draw_place();
-        let times = if kind == Kind::Refuse {
-            self.entropy.within(1, 4)
-        } else {
-            1
-        };
-        let fault = match kind {
-            Kind::Cut => Fault::Cut(broker),
-            Kind::CutRequest => Fault::CutRequestsAfter(broker, self.entropy.index(400)),
-            Kind::LoseResponse => {
-                Fault::CutResponsesAfter(broker, self.entropy.pick(&[0, 0, 1, 4, 9, 30]))
-            }
-            Kind::Silence => Fault::Silence(broker),
-            Kind::MoveLeader => Fault::MoveLeader {
-                topic,
-                partition,
-                leader: broker,
-            },
-            Kind::Down => Fault::Down(broker),
-            Kind::Up => Fault::Up(broker),
-            Kind::Refuse => {
-                let error_code = self.entropy.pick(&REFUSALS);
-                Fault::FailNext {
-                    topic,
-                    partition,
-                    error_code,
-                    append: false,
-                }
-            }
-            Kind::FailAfterAppend => {
-                let error_code = self.entropy.pick(&AFTER_APPEND);
-                Fault::FailNext {
-                    topic,
-                    partition,
-                    error_code,
-                    append: true,
-                }
-            }
-            Kind::Throttle => Fault::Throttle(broker, self.entropy.pick(&[0, 0, 50, 1_000])),
-            Kind::Permit => {
-                let access = [Access::Write, Access::Describe, Access::None];
-                Fault::Permit(topic, self.entropy.pick(&access))
-            }
-            Kind::Stall => Fault::Stall(broker),
-            Kind::AddPartitions => Fault::AddPartition(topic),
-        };
-        for _ in 0..times {
-            self.world.inflict(&fault);
-        }
-    }
-
     /// No more faults: everything that is under way ends, and all memory is free again.
     fn heal(&mut self) {
         self.world.note("fault", "everything heals");
         self.world.heal();
+        self.bring_topics_back();
         let healed_at = self.world.now();
         self.world.run_until_quiet();
         self.check_progress(healed_at);
@@ -322,8 +239,10 @@ impl Run {
                 let ends_at =
                     self.world.journal().accepted_at(id) + config.effective_delivery_timeout();
                 let is_late = error.cause == DeliveryCause::DeliveryTimeout;
+                let count = self.world.cluster().partition_count(&error.topic);
+                let is_gone = error.partition >= count;
                 assert!(
-                    !is_late || ends_at <= enough,
+                    !is_late || is_gone || ends_at <= enough,
                     "L2: {id:?} had time until {ends_at}"
                 );
             }

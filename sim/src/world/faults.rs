@@ -1,11 +1,16 @@
 //! What goes wrong in a world, and how it heals.
 
-use titorelli::ConnId;
+use core::time::Duration;
+
+use titorelli::{ConnId, Instant};
 
 use super::{Connection, World};
 use crate::cluster::{BrokerId, Cluster};
 use crate::fault::Fault;
-use crate::network::Direction;
+use crate::network::{Direction, Network};
+
+/// Brokers that move go to ports from here on, where none has ever been.
+const PORTS_TO_MOVE_TO: u16 = 20_000;
 
 impl World {
     /// Does something to the cluster, now.
@@ -26,68 +31,72 @@ impl World {
             .collect()
     }
 
+    fn on_connections(
+        &mut self,
+        broker: BrokerId,
+        mut strike: impl FnMut(&mut Network, Instant, ConnId),
+    ) {
+        for conn in self.connections_to(broker) {
+            strike(&mut self.network, self.now, conn);
+        }
+    }
+
     /// A fault strikes now. What it needs and is not there (a broker, a partition) makes it miss.
     pub fn inflict(&mut self, fault: &Fault) {
         self.note("fault", format_args!("{fault:?}"));
         self.sights.fault(fault);
         match fault {
-            Fault::Cut(broker) => {
-                for conn in self.connections_to(*broker) {
-                    self.network.cut(self.now, conn);
-                }
-            }
+            Fault::Cut(broker) => self.on_connections(*broker, Network::cut),
             Fault::CutRequestsAfter(broker, bytes) => {
-                for conn in self.connections_to(*broker) {
-                    self.network.cut_after(conn, Direction::ToBroker, *bytes);
-                }
+                let way = Direction::ToBroker;
+                self.on_connections(*broker, |net, _, conn| net.cut_after(conn, way, *bytes));
             }
             Fault::CutResponsesAfter(broker, bytes) => {
-                for conn in self.connections_to(*broker) {
-                    self.network.cut_after(conn, Direction::ToClient, *bytes);
-                }
+                let way = Direction::ToClient;
+                self.on_connections(*broker, |net, _, conn| net.cut_after(conn, way, *bytes));
             }
             Fault::Silence(broker) => {
-                for conn in self.connections_to(*broker) {
-                    self.network.silence(conn);
-                }
+                self.on_connections(*broker, |net, _, conn| net.silence(conn));
+            }
+            Fault::Clog(broker, bytes) => {
+                self.on_connections(*broker, |net, _, conn| net.clog(conn, *bytes));
+            }
+            Fault::Delay(broker, extra) => {
+                self.on_connections(*broker, |net, _, conn| net.delay(conn, *extra));
             }
             Fault::Stall(broker) => drop(self.stalled.insert(*broker)),
+            Fault::Garble(broker, garbling) => drop(self.garbled.insert(*broker, *garbling)),
+            Fault::Starve(span) => self.naps.begin(self.now, self.now + *span),
+            Fault::Leap(span) => self.leap(*span),
+            Fault::Readdress(broker) => {
+                self.moves += 1;
+                let port = PORTS_TO_MOVE_TO + self.moves;
+                self.cluster.readdress(*broker, port);
+            }
+            Fault::SwapAddresses(one, other) => self.cluster.swap_addresses(*one, *other),
             Fault::Down(broker) => self.cluster.set_down(*broker),
             Fault::Up(broker) => self.cluster.set_up(*broker),
+            Fault::Restart(broker) => self.cluster.close_connections(*broker),
             Fault::Throttle(broker, throttle_ms) => self.cluster.throttle(*broker, *throttle_ms),
-            Fault::MoveLeader {
-                topic,
-                partition,
-                leader,
-            } => {
-                if *partition < self.cluster.partition_count(topic) {
-                    self.cluster.move_leader(topic, *partition, *leader);
-                }
-            }
-            Fault::FailNext {
-                topic,
-                partition,
-                error_code,
-                append,
-            } => {
-                if *partition < self.cluster.partition_count(topic) {
-                    self.cluster
-                        .fail_next(topic, *partition, *error_code, *append);
-                }
-            }
-            Fault::Permit(topic, access) => {
-                if self.cluster.has_topic(topic) {
-                    self.cluster.set_access(topic, *access);
-                }
-            }
-            Fault::AddPartition(topic) => {
-                let count = self.cluster.partition_count(topic);
-                if count > 0 {
-                    self.cluster.add_partitions(topic, count + 1);
-                }
-            }
+            Fault::Lag(broker) => self.cluster.lag(*broker),
+            Fault::Blank(broker) => self.cluster.blank(*broker),
+            Fault::CatchUp(broker) => self.cluster.catch_up(*broker),
+            Fault::MoveLeader { topic, .. }
+            | Fault::FailNext { topic, .. }
+            | Fault::Permit(topic, _)
+            | Fault::AddPartition(topic)
+            | Fault::Delete(topic)
+            | Fault::Recreate(topic, _) => inflict_on_topic(&mut self.cluster, fault, topic),
         }
         self.settle();
+    }
+
+    /// The clock jumps; nothing happens in between.
+    fn leap(&mut self, span: Duration) {
+        let from = self.now;
+        self.now = from + span;
+        self.idle_calls = 0;
+        self.naps.skip(from, self.now);
     }
 
     /// A fault will strike when so many steps have been taken.
@@ -95,18 +104,23 @@ impl World {
         self.ambushes.push((at_step, fault));
     }
 
-    /// Ends every fault: brokers are up, nothing is scripted, forbidden, throttled, slow or about
-    /// to be cut.
+    /// Ends every fault: brokers are up where they were, know everything, nothing is scripted,
+    /// forbidden, throttled, slow or about to be cut, and the core is called. Topics that are
+    /// deleted stay so.
     pub fn heal(&mut self) {
         self.network.heal();
         self.stalled.clear();
+        self.garbled.clear();
         let brokers: Vec<BrokerId> = self.cluster.config().brokers.iter().map(|b| b.id).collect();
         for broker in brokers {
             self.cluster.set_up(broker);
             self.cluster.throttle(broker, 0);
+            self.cluster.catch_up(broker);
         }
+        self.cluster.restore_addresses();
         self.cluster.forgive();
         self.cluster.permit();
+        self.wake();
         self.settle();
     }
 
@@ -116,5 +130,41 @@ impl World {
             let (_, fault) = self.ambushes.remove(index);
             self.inflict(&fault);
         }
+    }
+}
+
+/// A fault of a topic, which may not be there, nor the partition.
+fn inflict_on_topic(cluster: &mut Cluster, fault: &Fault, topic: &str) {
+    let count = cluster.partition_count(topic);
+    if let Fault::Recreate(_, partitions) = fault {
+        if count > 0 {
+            cluster.delete_topic(topic);
+        }
+        return cluster.create_topic(topic, *partitions);
+    }
+    if count == 0 {
+        return;
+    }
+    if let Fault::Permit(_, access) = fault {
+        cluster.set_access(topic, *access);
+    } else if let Fault::AddPartition(_) = fault {
+        cluster.add_partitions(topic, count + 1);
+    } else if let Fault::Delete(_) = fault {
+        cluster.delete_topic(topic);
+    } else if let Fault::MoveLeader {
+        partition, leader, ..
+    } = fault
+        && *partition < count
+    {
+        cluster.move_leader(topic, *partition, *leader);
+    } else if let Fault::FailNext {
+        partition,
+        error_code,
+        append,
+        ..
+    } = fault
+        && *partition < count
+    {
+        cluster.fail_next(topic, *partition, *error_code, *append);
     }
 }

@@ -4,26 +4,30 @@
 //! Invariants: after every step the core's own invariants hold; unfinished work implies that
 //! something is planned (Wakeup); the same configuration gives the same timeline.
 
+mod events;
 mod faults;
+mod nap;
 mod narrate;
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use titorelli::{
-    Acks, CloseCause, Config, ConnId, Deadline, FlushId, Input, Instant, Output, ProducerCore,
-    Reason, SendError, WaiterId,
+    Acks, Config, ConnId, Deadline, FlushId, Instant, Output, ProducerCore, Reason, SendError,
+    WaiterId,
 };
 
-use crate::check::{Flights, judgement};
-use crate::cluster::{BrokerId, Cluster, ClusterConfig, ClusterOutput, PeerId};
-use crate::fault::Fault;
+use crate::check::Flights;
+use crate::cluster::{BrokerId, Cluster, ClusterConfig, PeerId};
+use crate::fault::{Fault, Garbling};
 use crate::journal::{Journal, OwnedRecord, RecordId};
 use crate::network::{Event, Network, NetworkConfig};
 use crate::sight::Sights;
 use crate::timeline::Timeline;
+use nap::Naps;
 
 /// A run that takes more steps between two quiet moments is caught in a loop.
 const STEPS_MAX: u32 = 3_000_000;
@@ -50,7 +54,10 @@ pub struct WorldConfig {
 /// A connection of the core.
 #[derive(Debug)]
 struct Connection {
-    /// Whom it leads to; `None`: nobody has that address.
+    /// Where it was made to.
+    host: Arc<str>,
+    port: u16,
+    /// Whom it leads to, or would lead to now; `None`: nobody has that address.
     broker: Option<BrokerId>,
     /// The broker's end, once it has accepted.
     peer: Option<PeerId>,
@@ -73,6 +80,16 @@ pub struct World {
     peers: BTreeMap<PeerId, ConnId>,
     /// Brokers whose network swallows attempts to connect.
     stalled: BTreeSet<BrokerId>,
+    /// Brokers whose next answer is spoilt.
+    garbled: BTreeMap<BrokerId, Garbling>,
+    /// When the core was not called.
+    naps: Naps,
+    /// What it has missed, in order.
+    missed: VecDeque<Event>,
+    /// How often a broker has moved.
+    moves: u16,
+    /// What the application sends from within the next completions.
+    echoes: VecDeque<OwnedRecord>,
     /// With the instant of the call.
     flushes: BTreeMap<FlushId, Instant>,
     /// When `close` gives up, once it was called.
@@ -130,6 +147,11 @@ impl World {
             connections: BTreeMap::new(),
             peers: BTreeMap::new(),
             stalled: BTreeSet::new(),
+            garbled: BTreeMap::new(),
+            naps: Naps::default(),
+            moves: 0,
+            missed: VecDeque::new(),
+            echoes: VecDeque::new(),
             flushes: BTreeMap::new(),
             give_up_at: None,
             digest: 0,
@@ -146,13 +168,22 @@ impl World {
 
     /// The application sends a record. A call that has to wait is resumed when its turn comes.
     pub fn send(&mut self, record: OwnedRecord) -> RecordId {
+        let id = self.offer(record);
+        self.settle();
+        id
+    }
+
+    /// The application will send this record from within the completion of others.
+    pub fn echo(&mut self, record: OwnedRecord) {
+        self.echoes.push_back(record);
+    }
+
+    fn offer(&mut self, record: OwnedRecord) -> RecordId {
         self.idle_calls = 0;
         let result = record.lend(|record| self.core.send(self.now, record));
         self.sights.call(&result);
         self.narrate_send(&record, &result);
-        let id = self.journal.sent(self.now, record, result);
-        self.settle();
-        id
+        self.journal.sent(self.now, record, result)
     }
 
     /// The application flushes.
@@ -225,10 +256,19 @@ impl World {
             .deadline()
             .is_none_or(|deadline| deadline.at > self.now);
         is_core_quiet
+            && !self.naps.is_asleep()
             && self.network.next_at().is_none()
             && self.journal.open_count() == 0
             && self.flushes.is_empty()
             && self.give_up_at.is_some() == self.is_closed
+    }
+
+    /// Whether the core wanted it before it heard of the connection's end.
+    fn is_moot(&self, output: &Output) -> bool {
+        let (Output::Transmit { conn, .. } | Output::Disconnect(conn)) = output else {
+            return false;
+        };
+        !self.connections[conn].is_open
     }
 
     fn deadline(&self) -> Option<Deadline> {
@@ -238,18 +278,16 @@ impl World {
     /// Takes the next event, or fires the next deadline, that is not after `until`; false: there
     /// is none.
     pub fn step(&mut self, until: Instant) -> bool {
+        if let Some(wake_at) = self.naps.wake_at() {
+            return self.doze(until, wake_at);
+        }
         let event_at = self.network.next_at();
         let deadline = self.deadline();
         let due = [event_at, deadline.map(|deadline| deadline.at)];
         let Some(at) = due.into_iter().flatten().min().filter(|at| *at <= until) else {
             return false;
         };
-        self.strike();
-        self.steps += 1;
-        if at > self.now {
-            self.now = at;
-            self.idle_calls = 0;
-        }
+        self.begin_step(at);
         if event_at.is_some_and(|at| at <= self.now) {
             if let Some(event) = self.network.pop(self.now) {
                 self.idle_calls = 0;
@@ -273,11 +311,45 @@ impl World {
         true
     }
 
+    /// Time goes on to `at`, and faults in ambush strike.
+    fn begin_step(&mut self, at: Instant) {
+        self.strike();
+        self.steps += 1;
+        if at > self.now {
+            self.now = at;
+            self.idle_calls = 0;
+        }
+    }
+
+    /// A step while the core is not called: what the network brings, or the end of the nap.
+    fn doze(&mut self, until: Instant, wake_at: Instant) -> bool {
+        let event_at = self.network.next_at().filter(|at| *at < wake_at);
+        let at = event_at.unwrap_or(wake_at);
+        if at > until {
+            return false;
+        }
+        self.begin_step(at);
+        match event_at {
+            None => self.wake(),
+            Some(_) => {
+                if let Some(event) = self.network.pop(self.now) {
+                    self.on_event(event);
+                }
+            }
+        }
+        self.settle();
+        true
+    }
+
     /// Carries out what the core and the cluster want done, and checks.
     fn settle(&mut self) {
-        while let Some(output) = self.core.poll_output() {
+        while !self.naps.is_asleep()
+            && let Some(output) = self.core.poll_output()
+        {
             self.idle_calls = 0;
-            self.on_output(output);
+            if !self.is_moot(&output) {
+                self.on_output(output);
+            }
         }
         self.drain_cluster();
         self.core.check_invariants();
@@ -293,10 +365,11 @@ impl World {
     fn check_ages(&self, ended: &[RecordId]) {
         let limit = self.core.config().effective_delivery_timeout();
         for id in ended {
-            let age = self.now.since(self.journal.accepted_at(*id));
+            let ends_at = self.naps.latest(self.journal.accepted_at(*id) + limit);
             assert!(
-                age <= limit,
-                "L1: {id:?} ended after {age:?}, beyond delivery_timeout"
+                self.now <= ends_at,
+                "L1: {id:?} ended at {}, beyond delivery_timeout at {ends_at}",
+                self.now
             );
         }
     }
@@ -309,6 +382,8 @@ impl World {
             Output::Connect { conn, host, port } => {
                 let broker = self.cluster.broker_at(&host, port);
                 let connection = Connection {
+                    host,
+                    port,
                     broker,
                     peer: None,
                     is_open: true,
@@ -335,6 +410,9 @@ impl World {
                 let ended = self.journal.delivered(&delivery);
                 self.check_ages(&ended);
                 self.narrate_delivery(&delivery, &ended);
+                if let Some(record) = self.echoes.pop_front() {
+                    self.offer(record);
+                }
             }
             Output::Admitted(waiter) => {
                 let Some(id) = self.journal.take_waiter(waiter) else {
@@ -351,7 +429,7 @@ impl World {
                 let since = self.flushes.remove(&id).expect("a flush ends once");
                 let limit = self.core.config().effective_delivery_timeout();
                 assert!(
-                    now.since(since) <= limit,
+                    now <= self.naps.latest(since + limit),
                     "L3: a flush outlasts delivery_timeout"
                 );
                 self.note("app", format_args!("flushed {}", id.0));
@@ -359,7 +437,8 @@ impl World {
             Output::Closed => {
                 let give_up_at = self.give_up_at.expect("closed only when asked");
                 assert!(!self.is_closed, "closed once");
-                assert!(now <= give_up_at, "L4: close outlasts its limit");
+                let ends_at = self.naps.latest(give_up_at);
+                assert!(now <= ends_at, "L4: close outlasts its limit");
                 self.is_closed = true;
                 self.note("app", "closed");
             }
@@ -374,130 +453,17 @@ impl World {
         let Some(id) = self.journal.take_waiter(waiter) else {
             return;
         };
-        let span = self.now.since(self.journal.called_at(id));
         let limit = self.core.config().max_block;
+        let ends_at = self.naps.latest(self.journal.called_at(id) + limit);
         assert!(
-            span <= limit,
-            "L4: {id:?} waited {span:?}, beyond max_block"
+            self.now <= ends_at,
+            "L4: {id:?} waited until {}, beyond max_block at {ends_at}",
+            self.now
         );
         self.sights.refusal(&error);
         let label = self.journal.record(id).label();
         self.note("app", format_args!("refused {label}: {error}"));
         self.journal.answered(self.now, id, Err(error));
-    }
-
-    // ---- Events of the network ----------------------------------------------------------------
-
-    fn on_event(&mut self, event: Event) {
-        let now = self.now;
-        match event {
-            Event::Knock(conn) => self.on_knock(conn),
-            Event::Established(conn) => self.inform(conn, Input::Connected(conn)),
-            Event::Refused(conn) => {
-                let cause = CloseCause::Unreachable("connection refused".into());
-                self.inform_end(conn, cause);
-            }
-            Event::Sent(conn, count) => {
-                if let Some(flights) = &mut self.flights {
-                    flights.on_sent(conn, count);
-                }
-                self.inform(conn, Input::Sent(conn, count));
-            }
-            Event::ToBroker(conn, bytes) => {
-                if let Some(peer) = self.connections[&conn].peer {
-                    self.cluster.receive(now, peer, &bytes);
-                }
-            }
-            Event::ToClient(conn, bytes) => {
-                if let Some(flights) = &mut self.flights {
-                    flights.on_answer(conn, &bytes);
-                }
-                self.inform(conn, Input::Received(conn, &bytes));
-            }
-            Event::BrokerSeesEnd(conn) => {
-                let connection = self.connections.get_mut(&conn).expect("it was connected");
-                if let Some(peer) = connection.peer.take() {
-                    self.peers.remove(&peer);
-                    self.cluster.disconnected(peer);
-                }
-            }
-            Event::ClientSeesEnd(conn, is_orderly) => {
-                let cause = if is_orderly {
-                    CloseCause::ByPeer
-                } else {
-                    CloseCause::Transport("connection reset".into())
-                };
-                self.inform_end(conn, cause);
-            }
-            Event::Sealed(job) => self.core.handle_input(now, Input::Sealed(job.run())),
-        }
-    }
-
-    fn on_knock(&mut self, conn: ConnId) {
-        let connection = self.connections.get_mut(&conn).expect("it was connected");
-        if connection
-            .broker
-            .is_some_and(|broker| self.stalled.contains(&broker))
-        {
-            return;
-        }
-        match connection
-            .broker
-            .and_then(|broker| self.cluster.connect(broker))
-        {
-            Some(peer) => {
-                connection.peer = Some(peer);
-                self.peers.insert(peer, conn);
-                self.network.accept(self.now, conn);
-            }
-            None => self.network.refuse(self.now, conn),
-        }
-    }
-
-    /// Tells the core a fact about a connection that it has not ended.
-    fn inform(&mut self, conn: ConnId, input: Input<'_>) {
-        if self.connections[&conn].is_open {
-            self.core.handle_input(self.now, input);
-        }
-    }
-
-    fn inform_end(&mut self, conn: ConnId, cause: CloseCause) {
-        if self.connections[&conn].is_open {
-            self.end(conn);
-            self.core.handle_input(self.now, Input::Closed(conn, cause));
-        }
-    }
-
-    fn end(&mut self, conn: ConnId) {
-        let connection = self.connections.get_mut(&conn).expect("it was connected");
-        assert!(connection.is_open, "a connection ends once");
-        connection.is_open = false;
-        if let Some(flights) = &mut self.flights {
-            flights.on_end(conn);
-        }
-    }
-
-    fn drain_cluster(&mut self) {
-        while let Some(event) = self.cluster.poll_event() {
-            judgement(&event);
-            self.narrate_cluster(&event);
-        }
-        while let Some(output) = self.cluster.poll_output() {
-            match output {
-                ClusterOutput::Transmit { peer, bytes } => {
-                    if let Some(conn) = self.peers.get(&peer) {
-                        self.network.respond(self.now, *conn, bytes);
-                    }
-                }
-                ClusterOutput::Close(peer) => {
-                    if let Some(conn) = self.peers.remove(&peer) {
-                        let connection = self.connections.get_mut(&conn).expect("it knocked");
-                        connection.peer = None;
-                        self.network.broker_closes(self.now, conn);
-                    }
-                }
-            }
-        }
     }
 
     // ---- Observers ----------------------------------------------------------------------------

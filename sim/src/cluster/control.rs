@@ -1,0 +1,242 @@
+//! What a test or an operator does to the cluster.
+
+use std::collections::BTreeMap;
+
+use super::Cluster;
+use super::belief::Belief;
+use super::config::{Access, BrokerId, TopicConfig};
+use super::peer::{Peer, PeerId};
+use super::topic::{self, ScriptedFailure, Topic};
+use crate::codec::ApiRange;
+
+impl Cluster {
+    /// Creates a topic with so many partitions and the cluster's defaults.
+    ///
+    /// # Panics
+    /// The name is taken or not legal, or there are no partitions.
+    pub fn create_topic(&mut self, name: &str, partitions: i32) {
+        self.create_topic_with(
+            name,
+            TopicConfig {
+                partitions,
+                ..self.config.topic
+            },
+        );
+    }
+
+    /// Creates a topic. Partition `p` is led by the `p`-th broker, counted round and round.
+    ///
+    /// # Panics
+    /// As [`Self::create_topic`].
+    pub fn create_topic_with(&mut self, name: &str, config: TopicConfig) {
+        assert!(topic::is_legal_name(name), "{name:?} is not a topic's name");
+        assert!(!self.by_name.contains_key(name), "topic {name:?} exists");
+        let index = self.topics.len();
+        let serial = u64::try_from(index).expect("fits") + 1;
+        let mut id = *b"topic-id\0\0\0\0\0\0\0\0";
+        id[8..].copy_from_slice(&serial.to_be_bytes());
+        let brokers: Vec<BrokerId> = self.brokers.iter().map(|b| b.config.id).collect();
+        let retention = self.config.retention;
+        self.topics.push(Some(Topic::new(
+            name.to_owned(),
+            id,
+            config,
+            retention,
+            &brokers,
+        )));
+        self.by_name.insert(name.to_owned(), index);
+        self.by_id.insert(id, index);
+        self.elect();
+    }
+
+    /// Deletes a topic; its logs are buried ([`Self::buried_logs`]). A new topic of that name gets
+    /// another id.
+    ///
+    /// # Panics
+    /// There is no such topic.
+    pub fn delete_topic(&mut self, name: &str) {
+        let index = self.by_name.remove(name).expect("the topic exists");
+        let topic = self.topics[index].take().expect("a named topic is there");
+        self.by_id.remove(&topic.id).expect("a topic has an id");
+        self.buried.push(topic);
+    }
+
+    /// Adds partitions until the topic has `count`.
+    ///
+    /// # Panics
+    /// There is no such topic, or it has more.
+    pub fn add_partitions(&mut self, name: &str, count: i32) {
+        let brokers: Vec<BrokerId> = self.brokers.iter().map(|b| b.config.id).collect();
+        let retention = self.config.retention;
+        let topic = self.topic_mut(name);
+        let count = usize::try_from(count).expect("not negative");
+        assert!(
+            count >= topic.partitions.len(),
+            "partitions cannot be removed"
+        );
+        topic.grow(count, retention, &brokers);
+        self.elect();
+    }
+
+    /// Changes what the producer may do with a topic.
+    ///
+    /// # Panics
+    /// There is no such topic.
+    pub fn set_access(&mut self, name: &str, access: Access) {
+        self.topic_mut(name).access = access;
+    }
+
+    /// Takes back every [`Self::set_access`].
+    pub fn permit(&mut self) {
+        let topics = self.topics.iter_mut().flatten();
+        topics.for_each(|topic| topic.access = Access::default());
+    }
+
+    /// Moves a partition's leadership, under a new leader epoch. The log moves along.
+    ///
+    /// # Panics
+    /// There is no such partition or broker.
+    pub fn move_leader(&mut self, topic: &str, partition: i32, broker: BrokerId) {
+        assert!(self.broker(broker).is_some(), "{broker} exists");
+        self.partition_mut(topic, partition).lead(Some(broker));
+    }
+
+    /// Takes a broker down: its connections close, connects are refused, and its partitions get
+    /// the next live replica as leader, if there is one.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn set_down(&mut self, broker: BrokerId) {
+        self.broker_mut(broker).is_up = false;
+        self.close_connections(broker);
+        self.elect();
+    }
+
+    /// Brings a broker up again. It leads what had no leader.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn set_up(&mut self, broker: BrokerId) {
+        self.broker_mut(broker).is_up = true;
+        self.elect();
+    }
+
+    /// Makes a broker one of another release: major, minor and patch number. Its connections close,
+    /// as with a restart.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn upgrade(&mut self, broker: BrokerId, release: (u16, u16, u16)) {
+        self.close_connections(broker);
+        self.broker_mut(broker).config.api_ranges = ApiRange::of_release(release);
+    }
+
+    /// Closes every connection to a broker, as a restart or an idle limit does.
+    pub fn close_connections(&mut self, broker: BrokerId) {
+        let of_broker = |(peer, state): (&PeerId, &Peer)| (state.broker == broker).then_some(*peer);
+        let peers: Vec<PeerId> = self.peers.iter().filter_map(of_broker).collect();
+        for peer in peers {
+            self.close(peer, "the broker goes down", true);
+        }
+    }
+
+    /// Answers the next batch for a partition with this error code; `append`: the batch is written
+    /// all the same, as with `REQUEST_TIMED_OUT`. Several calls queue up. With [`OMIT_ANSWER`] the
+    /// answer leaves the partition out.
+    ///
+    /// # Panics
+    /// There is no such partition.
+    pub fn fail_next(&mut self, topic: &str, partition: i32, error_code: i16, append: bool) {
+        let failure = ScriptedFailure { error_code, append };
+        self.partition_mut(topic, partition)
+            .scripted
+            .push_back(failure);
+    }
+
+    /// Takes back every [`Self::fail_next`] that has not hit yet.
+    pub fn forgive(&mut self) {
+        let partitions = self
+            .topics
+            .iter_mut()
+            .flatten()
+            .flat_map(|t| &mut t.partitions);
+        partitions.for_each(|partition| partition.scripted.clear());
+    }
+
+    /// Forgets what a partition knows of producers, as after `producer.id.expiration.ms`.
+    ///
+    /// # Panics
+    /// There is no such partition.
+    pub fn forget_producers(&mut self, topic: &str, partition: i32) {
+        self.partition_mut(topic, partition).producers.forget();
+    }
+
+    /// Announces this throttle time in every answer of a broker, in milliseconds.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn throttle(&mut self, broker: BrokerId, throttle_ms: i32) {
+        self.broker_mut(broker).throttle_ms = throttle_ms;
+    }
+
+    /// A broker tells from now on what is true now, whatever changes: its metadata lags.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn lag(&mut self, broker: BrokerId) {
+        let belief = self.observe();
+        self.broker_mut(broker).belief = Some(belief);
+    }
+
+    /// A broker tells from now on what one tells that has just started: it knows itself, and no
+    /// topic.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn blank(&mut self, broker: BrokerId) {
+        let state = self.broker_mut(broker);
+        state.belief = Some(Belief {
+            brokers: vec![state.endpoint()],
+            topics: BTreeMap::new(),
+        });
+    }
+
+    /// A broker has heard of everything, and tells the truth again.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn catch_up(&mut self, broker: BrokerId) {
+        self.broker_mut(broker).belief = None;
+    }
+
+    /// A broker restarts at another port of its host. Nobody listens at the old one.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn readdress(&mut self, broker: BrokerId, port: u16) {
+        self.close_connections(broker);
+        self.broker_mut(broker).config.port = port;
+    }
+
+    /// Two brokers restart, each at the address of the other.
+    ///
+    /// # Panics
+    /// One of them does not exist.
+    pub fn swap_addresses(&mut self, one: BrokerId, other: BrokerId) {
+        let port = self.broker_mut(one).config.port;
+        let other_port = self.broker_mut(other).config.port;
+        self.readdress(one, other_port);
+        self.readdress(other, port);
+    }
+
+    /// Every broker is back at the address that it had at first.
+    pub fn restore_addresses(&mut self) {
+        let first: Vec<(BrokerId, u16)> =
+            self.config.brokers.iter().map(|b| (b.id, b.port)).collect();
+        for (broker, port) in first {
+            if self.broker_mut(broker).config.port != port {
+                self.readdress(broker, port);
+            }
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Which fault strikes, whom, and how hard.
+
+use super::Run;
+use crate::cluster::{Access, BrokerId, OMIT_ANSWER};
+use crate::codec::error_code;
+use crate::fault::{Fault, Garbling};
+use crate::network::Span;
+use crate::story::ms;
+
+/// What a broker answers although the batch is in the log.
+const AFTER_APPEND: [i16; 3] = [
+    error_code::REQUEST_TIMED_OUT,
+    error_code::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    OMIT_ANSWER,
+];
+/// What a broker answers when it has not appended.
+const REFUSALS: [i16; 8] = [
+    error_code::NOT_LEADER_OR_FOLLOWER,
+    error_code::UNKNOWN_TOPIC_OR_PARTITION,
+    error_code::LEADER_NOT_AVAILABLE,
+    error_code::NOT_ENOUGH_REPLICAS,
+    error_code::KAFKA_STORAGE_ERROR,
+    error_code::MESSAGE_TOO_LARGE,
+    error_code::TOPIC_AUTHORIZATION_FAILED,
+    error_code::POLICY_VIOLATION,
+];
+
+/// A kind of fault. Broker, partition and size are drawn when it strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Every connection to a broker is cut.
+    Cut,
+    /// A request is cut at some byte.
+    CutRequest,
+    /// An answer is cut at some byte, often the first.
+    LoseResponse,
+    /// A broker's present connections fall silent.
+    Silence,
+    /// A partition gets another leader.
+    MoveLeader,
+    /// A broker goes down.
+    Down,
+    /// A broker comes up.
+    Up,
+    /// The next batches of a partition are refused.
+    Refuse,
+    /// The next batch of a partition is appended and answered with an error.
+    FailAfterAppend,
+    /// A broker throttles, or ceases to.
+    Throttle,
+    /// A topic is forbidden, half or whole, or permitted again.
+    Permit,
+    /// Attempts to connect to a broker are swallowed.
+    Stall,
+    /// A topic gets one more partition.
+    AddPartitions,
+    /// A transport takes no more bytes.
+    Clog,
+    /// Requests take longer, and are applied late.
+    Delay,
+    /// An answer is none.
+    Garble,
+    /// A broker closes its connections.
+    Restart,
+    /// A broker's metadata lags.
+    Lag,
+    /// A broker knows nothing.
+    Blank,
+    /// A broker knows everything again.
+    CatchUp,
+    /// A broker moves to another port.
+    Readdress,
+    /// Two brokers change places.
+    SwapAddresses,
+    /// A topic is deleted.
+    Delete,
+    /// A topic is deleted and created again.
+    Recreate,
+    /// The core is not called.
+    Starve,
+    /// The clock jumps.
+    Leap,
+}
+
+impl Kind {
+    pub(super) const ALL: [Self; 26] = [
+        Self::Cut,
+        Self::CutRequest,
+        Self::LoseResponse,
+        Self::Silence,
+        Self::MoveLeader,
+        Self::Down,
+        Self::Up,
+        Self::Refuse,
+        Self::FailAfterAppend,
+        Self::Throttle,
+        Self::Permit,
+        Self::Stall,
+        Self::AddPartitions,
+        Self::Clog,
+        Self::Delay,
+        Self::Garble,
+        Self::Restart,
+        Self::Lag,
+        Self::Blank,
+        Self::CatchUp,
+        Self::Readdress,
+        Self::SwapAddresses,
+        Self::Delete,
+        Self::Recreate,
+        Self::Starve,
+        Self::Leap,
+    ];
+}
+
+impl Run {
+    /// Topics are there again, with as many partitions as at first.
+    pub(super) fn bring_topics_back(&mut self) {
+        for (topic, partitions) in self.knobs.topics() {
+            self.world.control(|cluster| {
+                if !cluster.has_topic(&topic) {
+                    cluster.create_topic(&topic, partitions);
+                } else if cluster.partition_count(&topic) < partitions {
+                    cluster.add_partitions(&topic, partitions);
+                }
+            });
+        }
+    }
+
+    fn draw_broker(&mut self) -> BrokerId {
+        let count = u64::from(self.knobs.brokers);
+        BrokerId(i32::try_from(self.entropy.within(1, count)).expect("few"))
+    }
+
+    /// A partition that exists.
+    fn draw_place(&mut self) -> (String, i32) {
+        let (topic, partitions) = self.knobs.draw_topic(&mut self.entropy);
+        let count = u64::try_from(partitions).expect("positive");
+        (
+            topic,
+            i32::try_from(self.entropy.below(count)).expect("below an i32"),
+        )
+    }
+
+    pub(super) fn inflict(&mut self, kind: Kind) {
+        let times = if kind == Kind::Refuse {
+            self.entropy.within(1, 4)
+        } else {
+            1
+        };
+        let fault = self.draw_fault(kind);
+        for _ in 0..times {
+            self.world.inflict(&fault);
+        }
+    }
+
+    fn draw_fault(&mut self, kind: Kind) -> Fault {
+        let broker = self.draw_broker();
+        let (topic, partition) = self.draw_place();
+        match kind {
+            Kind::Cut => Fault::Cut(broker),
+            Kind::CutRequest => Fault::CutRequestsAfter(broker, self.entropy.index(400)),
+            Kind::LoseResponse => {
+                Fault::CutResponsesAfter(broker, self.entropy.pick(&[0, 0, 1, 4, 9, 30]))
+            }
+            Kind::Silence => Fault::Silence(broker),
+            Kind::MoveLeader => Fault::MoveLeader {
+                topic,
+                partition,
+                leader: broker,
+            },
+            Kind::Down => Fault::Down(broker),
+            Kind::Up => Fault::Up(broker),
+            Kind::Refuse => {
+                let error_code = self.entropy.pick(&REFUSALS);
+                Fault::FailNext {
+                    topic,
+                    partition,
+                    error_code,
+                    append: false,
+                }
+            }
+            Kind::FailAfterAppend => {
+                let error_code = self.entropy.pick(&AFTER_APPEND);
+                Fault::FailNext {
+                    topic,
+                    partition,
+                    error_code,
+                    append: true,
+                }
+            }
+            Kind::Throttle => Fault::Throttle(broker, self.entropy.pick(&[0, 0, 50, 1_000])),
+            Kind::Permit => {
+                let access = [Access::Write, Access::Describe, Access::None];
+                Fault::Permit(topic, self.entropy.pick(&access))
+            }
+            Kind::Stall => Fault::Stall(broker),
+            Kind::AddPartitions => Fault::AddPartition(topic),
+            Kind::Clog => Fault::Clog(broker, self.entropy.index(400)),
+            Kind::Delay => {
+                let extra = Span::between(ms(1), ms(self.entropy.pick(&[100, 5_000, 120_000])));
+                Fault::Delay(broker, self.entropy.span(extra))
+            }
+            Kind::Garble => Fault::Garble(broker, self.entropy.pick(&Garbling::ALL)),
+            Kind::Restart => Fault::Restart(broker),
+            Kind::Lag => Fault::Lag(broker),
+            Kind::Blank => Fault::Blank(broker),
+            Kind::CatchUp => Fault::CatchUp(broker),
+            Kind::Readdress => Fault::Readdress(broker),
+            Kind::SwapAddresses => Fault::SwapAddresses(broker, self.draw_broker()),
+            Kind::Delete => Fault::Delete(topic),
+            Kind::Recreate => {
+                let count = self.knobs.partitions;
+                Fault::Recreate(topic, self.entropy.pick(&[1, count, count, count + 1]))
+            }
+            Kind::Starve => {
+                let span = Span::between(ms(1), ms(self.entropy.pick(&[20, 1_000, 60_000])));
+                Fault::Starve(self.entropy.span(span))
+            }
+            Kind::Leap => Fault::Leap(ms(self.entropy.pick(&[1, 700, 20_000, 200_000]))),
+        }
+    }
+}

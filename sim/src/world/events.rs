@@ -1,0 +1,159 @@
+//! What the network and the cluster bring.
+
+use titorelli::{CloseCause, ConnId, Input};
+
+use super::World;
+use crate::check::judgement;
+use crate::cluster::ClusterOutput;
+use crate::network::Event;
+
+impl World {
+    /// What the network brings: at once to the broker, and to the core as soon as it is awake.
+    pub(super) fn on_event(&mut self, event: Event) {
+        let is_cores = match event {
+            Event::Knock(_) | Event::ToBroker(..) | Event::BrokerSeesEnd(_) => false,
+            Event::Established(_)
+            | Event::Refused(_)
+            | Event::Sent(..)
+            | Event::ToClient(..)
+            | Event::ClientSeesEnd(..)
+            | Event::Sealed(_) => true,
+        };
+        if is_cores && self.naps.is_asleep() {
+            self.missed.push_back(event);
+            return;
+        }
+        self.carry_out(event);
+    }
+
+    /// The core is called again, and hears of everything at once.
+    pub(super) fn wake(&mut self) {
+        if !self.naps.is_asleep() {
+            return;
+        }
+        self.naps.end(self.now);
+        self.note("fault", "the core is called again");
+        while let Some(event) = self.missed.pop_front() {
+            self.carry_out(event);
+        }
+    }
+
+    fn carry_out(&mut self, event: Event) {
+        let now = self.now;
+        match event {
+            Event::Knock(conn) => self.on_knock(conn),
+            Event::Established(conn) => self.inform(conn, Input::Connected(conn)),
+            Event::Refused(conn) => {
+                let cause = CloseCause::Unreachable("connection refused".into());
+                self.inform_end(conn, cause);
+            }
+            Event::Sent(conn, count) => {
+                if let Some(flights) = &mut self.flights {
+                    flights.on_sent(conn, count);
+                }
+                self.inform(conn, Input::Sent(conn, count));
+            }
+            Event::ToBroker(conn, bytes) => {
+                if let Some(peer) = self.connections[&conn].peer {
+                    self.cluster.receive(now, peer, &bytes);
+                }
+            }
+            Event::ToClient(conn, bytes) => {
+                if let Some(flights) = &mut self.flights {
+                    flights.on_answer(conn, &bytes);
+                }
+                self.inform(conn, Input::Received(conn, &bytes));
+            }
+            Event::BrokerSeesEnd(conn) => {
+                let connection = self.connections.get_mut(&conn).expect("it was connected");
+                if let Some(peer) = connection.peer.take() {
+                    self.peers.remove(&peer);
+                    self.cluster.disconnected(peer);
+                }
+            }
+            Event::ClientSeesEnd(conn, is_orderly) => {
+                let cause = if is_orderly {
+                    CloseCause::ByPeer
+                } else {
+                    CloseCause::Transport("connection reset".into())
+                };
+                self.inform_end(conn, cause);
+            }
+            Event::Sealed(job) => self.core.handle_input(now, Input::Sealed(job.run())),
+        }
+    }
+
+    fn on_knock(&mut self, conn: ConnId) {
+        let connection = self.connections.get_mut(&conn).expect("it was connected");
+        // Somebody else may have come to live there meanwhile.
+        connection.broker = self.cluster.broker_at(&connection.host, connection.port);
+        if connection
+            .broker
+            .is_some_and(|broker| self.stalled.contains(&broker))
+        {
+            return;
+        }
+        match connection
+            .broker
+            .and_then(|broker| self.cluster.connect(broker))
+        {
+            Some(peer) => {
+                connection.peer = Some(peer);
+                self.peers.insert(peer, conn);
+                self.network.accept(self.now, conn);
+            }
+            None => self.network.refuse(self.now, conn),
+        }
+    }
+
+    /// Tells the core a fact about a connection that it has not ended.
+    fn inform(&mut self, conn: ConnId, input: Input<'_>) {
+        if self.connections[&conn].is_open {
+            self.core.handle_input(self.now, input);
+        }
+    }
+
+    fn inform_end(&mut self, conn: ConnId, cause: CloseCause) {
+        if self.connections[&conn].is_open {
+            self.end(conn);
+            self.core.handle_input(self.now, Input::Closed(conn, cause));
+        }
+    }
+
+    pub(super) fn end(&mut self, conn: ConnId) {
+        let connection = self.connections.get_mut(&conn).expect("it was connected");
+        assert!(connection.is_open, "a connection ends once");
+        connection.is_open = false;
+        if let Some(flights) = &mut self.flights {
+            flights.on_end(conn);
+        }
+    }
+
+    pub(super) fn drain_cluster(&mut self) {
+        while let Some(event) = self.cluster.poll_event() {
+            judgement(&event);
+            self.narrate_cluster(&event);
+        }
+        while let Some(output) = self.cluster.poll_output() {
+            match output {
+                ClusterOutput::Transmit { peer, bytes } => {
+                    if let Some(conn) = self.peers.get(&peer) {
+                        let broker = self.connections[conn].broker;
+                        let bytes = match broker.and_then(|broker| self.garbled.remove(&broker)) {
+                            None => bytes,
+                            Some(garbling) => garbling.spoil(&bytes).into(),
+                        };
+                        self.network.respond(self.now, *conn, bytes);
+                    }
+                }
+                ClusterOutput::Close(peer) => {
+                    if let Some(conn) = self.peers.remove(&peer) {
+                        let connection = self.connections.get_mut(&conn).expect("it knocked");
+                        connection.peer = None;
+                        self.network.broker_closes(self.now, conn);
+                    }
+                }
+            }
+        }
+    }
+}
