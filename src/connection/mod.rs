@@ -20,8 +20,8 @@ use rx::Frames;
 use std::collections::VecDeque;
 use tx::Progress;
 
-/// How long a connection may be set up before it counts as slow.
-const SETUP_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a connection may be set up, or owe an answer, before it counts as slow.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection to a broker.
 #[derive(Debug)]
@@ -71,13 +71,21 @@ impl Connection {
         }
     }
 
-    /// Until when whoever needs any broker waits for this connection: for ever once it is ready,
-    /// for a moment while it is set up. Then another is tried beside it (museum M83).
+    /// Until when whoever needs any broker counts on this connection: a moment while it is set up,
+    /// or while it owes an answer. Then another is tried beside it (museum M83).
     pub(crate) fn patience_ends_at(&self) -> Instant {
-        match self.phase {
-            Phase::Ready(_) => Instant::FAR,
-            Phase::Connecting { .. } | Phase::Negotiating { .. } => self.begun_at + SETUP_PATIENCE,
-        }
+        let since = match self.phase {
+            Phase::Ready(_) => self.oldest_sent_at(),
+            Phase::Connecting { .. } | Phase::Negotiating { .. } => Some(self.begun_at),
+        };
+        since.map_or(Instant::FAR, |since| since + PATIENCE)
+    }
+
+    /// When the oldest of the requests left that are not done with.
+    fn oldest_sent_at(&self) -> Option<Instant> {
+        let answered = self.in_flight.oldest().map(|request| request.sent_at);
+        let unanswered = self.unanswered.front().map(|request| request.sent_at);
+        answered.into_iter().chain(unanswered).min()
     }
 
     /// The versions agreed on, once it is ready.
@@ -117,9 +125,7 @@ impl Connection {
         request_timeout: Duration,
         throttled_until: Instant,
     ) -> Option<Instant> {
-        let answered = self.in_flight.oldest().map(|request| request.sent_at);
-        let unanswered = self.unanswered.front().map(|request| request.sent_at);
-        let oldest = answered.into_iter().chain(unanswered).min()?;
+        let oldest = self.oldest_sent_at()?;
         Some(oldest.max(throttled_until) + request_timeout)
     }
 

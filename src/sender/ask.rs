@@ -47,23 +47,37 @@ impl Sender {
         }
     }
 
-    /// Whom to ask: the least loaded connection there is; else the broker that failed least.
+    /// Whom to ask: the least loaded connection that answers; else the broker that failed least.
+    /// One that throttles or is slow holds nobody up who does not need it (L10, L14).
     pub(super) fn oracle(&self) -> Oracle {
         let limit = self.rules.max_in_flight;
-        let open = self.connections.values();
-        let with_room = open.clone().filter(|connection| {
-            let broker = &self.brokers[connection.broker.index()];
-            connection.room(limit).is_some() && broker.throttled_until <= self.now
-        });
-        if let Some(connection) = with_room.min_by_key(|connection| connection.in_flight.len()) {
+        let is_free = |connection: &&Connection| {
+            self.brokers[connection.broker.index()].throttled_until <= self.now
+        };
+        let is_quick = |connection: &&Connection| self.now < connection.patience_ends_at();
+        let free = self.connections.values().filter(is_free);
+        let with_room = free.clone().filter(|c| c.room(limit).is_some());
+        let load = |connection: &&Connection| connection.in_flight.len();
+        if let Some(connection) = with_room.clone().filter(is_quick).min_by_key(load) {
             return Oracle::Ask(connection.id);
         }
-        let is_hopeful = |connection: &Connection| {
-            !connection.is_retiring && self.now < connection.patience_ends_at()
-        };
-        if open.clone().any(is_hopeful) {
+        if free.filter(is_quick).any(|c| !c.is_retiring) {
             return Oracle::Wait;
         }
+        let candidate = self.candidate();
+        if let Some(slot) = candidate
+            && self.brokers[slot.index()].retry_at <= self.now
+        {
+            return Oracle::Connect(slot);
+        }
+        if let Some(connection) = with_room.min_by_key(load) {
+            return Oracle::Ask(connection.id);
+        }
+        candidate.map_or(Oracle::Wait, Oracle::Connect)
+    }
+
+    /// Of those that are not connected the one that failed least.
+    fn candidate(&self) -> Option<BrokerSlot> {
         let has_brokers = self
             .brokers
             .iter()
@@ -82,10 +96,8 @@ impl Sender {
                 has_brokers && broker.is_bootstrap(),
             )
         };
-        match candidates.min_by_key(rank) {
-            Some((index, _)) => Oracle::Connect(BrokerSlot::at(index)),
-            None => Oracle::Wait,
-        }
+        let best = candidates.min_by_key(rank);
+        best.map(|(index, _)| BrokerSlot::at(index))
     }
 
     /// Whether a bootstrap server is a broker of the cluster by now, with a backoff of its own.

@@ -39,10 +39,15 @@ impl Sender {
                 at: give_up_at,
                 reason: Reason::ConnectionSetup,
             },
-            Phase::Ready(_) if connection.requests() == 0 => Deadline {
-                at: connection.used_at + self.config.connections_max_idle,
-                reason: Reason::ConnectionIdle,
-            },
+            Phase::Ready(_) if connection.requests() == 0 => {
+                // Who is kept waiting by the broker is not idle.
+                let throttled_until = self.brokers[connection.broker.index()].throttled_until;
+                let idle_since = connection.used_at.max(throttled_until);
+                Deadline {
+                    at: idle_since + self.config.connections_max_idle,
+                    reason: Reason::ConnectionIdle,
+                }
+            }
             Phase::Ready(_) => {
                 let throttled_until = self.brokers[connection.broker.index()].throttled_until;
                 let timeout = self.config.request_timeout;
@@ -189,16 +194,17 @@ impl Sender {
         }
     }
 
-    /// When the first of the connections that are set up counts as slow.
+    /// When the first of the connections counts as slow that are set up or owe an answer.
     fn earliest_slow(&self) -> Option<Deadline> {
-        let ends = self.connections.values().map(Connection::patience_ends_at);
-        let at = ends
-            .filter(|at| *at > self.now && *at != Instant::FAR)
-            .min()?;
-        Some(Deadline {
-            at,
-            reason: Reason::ConnectionSetup,
-        })
+        let slow = self.connections.values().map(|connection| Deadline {
+            at: connection.patience_ends_at(),
+            reason: match connection.phase {
+                Phase::Ready(_) => Reason::RequestTimeout,
+                Phase::Connecting { .. } | Phase::Negotiating { .. } => Reason::ConnectionSetup,
+            },
+        });
+        slow.filter(|deadline| deadline.at > self.now && deadline.at != Instant::FAR)
+            .min_by_key(|deadline| deadline.at)
     }
 
     /// When the first of the throttled brokers can be asked again.

@@ -2,6 +2,7 @@
 
 mod acks;
 mod batching;
+mod bystanders;
 mod connecting;
 mod ending;
 mod losing;

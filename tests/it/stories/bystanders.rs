@@ -1,0 +1,74 @@
+//! One broker's trouble is not the others' (L10, L14).
+
+use titorelli_sim::cluster::BrokerId;
+use titorelli_sim::{RecordState, Story, ms};
+
+/// A new topic is learnt from a healthy broker, however long another throttles.
+#[test]
+fn a_throttled_broker_keeps_nobody_from_metadata() {
+    let mut story = Story::new(|_| {});
+    story.cluster("orders/0 -> b1, stock/0 -> b2");
+    story.send("orders/0", "known");
+    story.run_until_idle();
+    story.control("b1 throttles for weeks", |cluster| {
+        cluster.throttle(BrokerId(1), i32::MAX);
+    });
+    story.send("orders/0", "throttled");
+    story.wait(ms(50));
+    let bystander = story.send("stock/0", "bystander");
+    story.wait(ms(50));
+    assert!(matches!(story.state(bystander), RecordState::Acked { .. }));
+}
+
+/// A broker that owes an answer for a second is not counted on, even when it is the only one that
+/// is connected and has no room for a question (museum M83).
+#[test]
+fn a_silent_broker_without_room_keeps_nobody_from_metadata() {
+    let mut story = Story::new(|config| config.max_in_flight_requests_per_connection = 1);
+    story.cluster("orders/0 -> b1, stock/0 -> b2");
+    story.send("orders/0", "known");
+    story.run_until_idle();
+    story.silence("b1");
+    story.send("orders/0", "unanswered");
+    story.wait(ms(50));
+    let bystander = story.send("stock/0", "bystander");
+    story.wait(ms(1_050));
+    assert!(matches!(story.state(bystander), RecordState::Acked { .. }));
+}
+
+/// Nor is one asked that owes an answer for long, although it has room.
+#[test]
+fn a_silent_broker_with_room_is_not_asked() {
+    let mut story = Story::new(|config| config.retries = 5);
+    story.cluster("orders/0 -> b1, stock/0 -> b2");
+    story.send("orders/0", "known");
+    story.run_until_idle();
+    story.silence("b1");
+    story.send("orders/0", "unanswered");
+    story.wait(ms(1_050));
+    let bystander = story.send("stock/0", "bystander");
+    story.wait(ms(50));
+    assert!(matches!(story.state(bystander), RecordState::Acked { .. }));
+}
+
+/// A connection that waits for the end of a throttle is not idle.
+#[test]
+fn a_throttled_connection_is_not_idle() {
+    let mut story = Story::new(|config| {
+        config.retries = 3;
+        config.connections_max_idle = ms(200);
+        config.delivery_timeout = Some(ms(60_000));
+    });
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    let b1 = BrokerId(1);
+    story.control("b1 throttles for ten seconds", |c| c.throttle(b1, 10_000));
+    story.send("orders/0", "a");
+    story.wait(ms(100));
+    let connects = story.world().core().stats().connects;
+    story.control("and no more", |c| c.throttle(b1, 0));
+    let b = story.send("orders/0", "b");
+    story.run_until_idle();
+    story.expect_delivered([b]);
+    assert_eq!(story.world().core().stats().connects, connects);
+}
