@@ -11,8 +11,12 @@ use crate::partitioner::spread::Spread;
 use crate::slot::{PartitionSlot, TopicSlot};
 use crate::wire::metadata as wire;
 use crate::wire::{ErrorCode, Uuid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+
+/// A partition's leader that has denied itself so often in a row is one no more, whatever epoch
+/// said so.
+const DOUBTS_ENOUGH: u8 = 3;
 
 /// A topic the application named.
 #[derive(Debug)]
@@ -21,6 +25,9 @@ pub(crate) struct Topic {
     pub(crate) id: Uuid,
     /// By partition number; empty while unknown.
     pub(crate) partitions: Vec<PartitionSlot>,
+    /// What an earlier topic of this name had beyond that, by number: what waits for one of them
+    /// goes there if it comes back, and ends in time if not.
+    gone: VecDeque<PartitionSlot>,
     /// Numbers of the partitions that have a leader, in order.
     pub(crate) available: Vec<usize>,
     /// Where records go that no key places. Invariant: what it keeps has a leader, unless none had
@@ -48,6 +55,9 @@ pub(crate) struct Partition {
     pub(crate) leader: Option<i32>,
     /// −1 while unknown.
     pub(crate) leader_epoch: i32,
+    /// How often the leader has said that it is none, or that there is no such partition, since
+    /// an answer named another.
+    doubts: u8,
     replicas: Vec<i32>,
     in_sync_replicas: Vec<i32>,
 }
@@ -57,6 +67,8 @@ pub(crate) struct Partition {
 pub(crate) struct Metadata {
     topics: Vec<Topic>,
     by_name: BTreeMap<Arc<str>, TopicSlot>,
+    /// Invariant: the ids of exactly the topics that have one.
+    by_id: BTreeMap<Uuid, TopicSlot>,
     /// The topic of the last look-up: the next one is mostly the same.
     last: Option<TopicSlot>,
     partitions: Vec<Partition>,
@@ -67,6 +79,7 @@ impl Metadata {
         Self {
             topics: Vec::new(),
             by_name: BTreeMap::new(),
+            by_id: BTreeMap::new(),
             last: None,
             partitions: Vec::new(),
         }
@@ -95,6 +108,7 @@ impl Metadata {
             name: Arc::clone(&name),
             id: Uuid::ZERO,
             partitions: Vec::new(),
+            gone: VecDeque::new(),
             available: Vec::new(),
             spread: Spread::default(),
             lists: None,
@@ -205,29 +219,53 @@ impl Metadata {
             if topic.error.is_some() {
                 continue;
             }
-            let is_recreated = told.id != Uuid::ZERO && topic.id != told.id;
-            if told.id != Uuid::ZERO {
-                topic.id = told.id;
-            }
+            let before = topic.id;
+            let is_recreated = self.identify(slot, told.id);
             if is_recreated {
-                // The new topic counts from its beginning, and may get these partitions later.
-                for known in &topic.partitions {
+                // The new topic counts from its beginning.
+                for known in &self.topics[slot.index()].partitions {
                     self.partitions[known.index()].leader_epoch = -1;
                 }
             }
+            let count = self.grow(slot, told);
+            self.shrink(
+                slot,
+                count,
+                is_recreated && before != Uuid::ZERO,
+                &mut changed,
+            );
             self.apply_partitions(slot, told, is_recreated, &nodes, &mut changed);
         }
         changed
     }
 
-    fn apply_partitions(
-        &mut self,
-        slot: TopicSlot,
-        told: &wire::Topic,
-        is_recreated: bool,
-        nodes: &[i32],
-        changed: &mut Vec<PartitionSlot>,
-    ) {
+    /// The topic's id is this one; whether it was another before. Zero says nothing, and an id
+    /// that another topic has is not believed.
+    fn identify(&mut self, slot: TopicSlot, id: Uuid) -> bool {
+        let before = self.topics[slot.index()].id;
+        if id == Uuid::ZERO || id == before || self.by_id.contains_key(&id) {
+            return false;
+        }
+        self.by_id.remove(&before);
+        self.by_id.insert(id, slot);
+        self.topics[slot.index()].id = id;
+        true
+    }
+
+    /// The leader of a partition says that it is none; `is_missing`: that it knows no such
+    /// partition.
+    pub(crate) fn doubt(&mut self, slot: PartitionSlot, is_missing: bool) {
+        let partition = &mut self.partitions[slot.index()];
+        let doubts = partition.doubts.saturating_add(1);
+        partition.doubts = if is_missing {
+            doubts.max(DOUBTS_ENOUGH)
+        } else {
+            doubts
+        };
+    }
+
+    /// Makes room for the partitions that an answer tells of. Returns how many these are.
+    fn grow(&mut self, slot: TopicSlot, told: &wire::Topic) -> usize {
         let topic = &mut self.topics[slot.index()];
         // Numbers beyond both counts are absurd, and would make the table as large as they say.
         let count_max = told.partitions.len().max(topic.partitions.len());
@@ -240,6 +278,10 @@ impl Metadata {
             .max()
             .map_or(0, |most| most + 1);
         while topic.partitions.len() < count {
+            if let Some(back) = topic.gone.pop_front() {
+                topic.partitions.push(back);
+                continue;
+            }
             let index = i32::try_from(topic.partitions.len()).expect("count came from i32 numbers");
             topic
                 .partitions
@@ -249,16 +291,55 @@ impl Metadata {
                 index,
                 leader: None,
                 leader_epoch: -1,
+                doubts: 0,
                 replicas: Vec::new(),
                 in_sync_replicas: Vec::new(),
             });
         }
+        count
+    }
+
+    /// Takes away what an answer with so many partitions leaves out: all of it when the topic is
+    /// another one, else only what its leader denies too. A partial answer deletes nothing (S15).
+    fn shrink(
+        &mut self,
+        slot: TopicSlot,
+        count: usize,
+        is_another: bool,
+        changed: &mut Vec<PartitionSlot>,
+    ) {
+        let topic = &mut self.topics[slot.index()];
+        while count > 0 && topic.partitions.len() > count {
+            let last = *topic.partitions.last().expect("more than one");
+            let partition = &mut self.partitions[last.index()];
+            if !is_another && partition.doubts < DOUBTS_ENOUGH {
+                return;
+            }
+            (partition.leader_epoch, partition.doubts) = (-1, 0);
+            if partition.leader.take().is_some() {
+                changed.push(last);
+            }
+            topic.partitions.pop();
+            topic.gone.push_front(last);
+        }
+    }
+
+    fn apply_partitions(
+        &mut self,
+        slot: TopicSlot,
+        told: &wire::Topic,
+        is_recreated: bool,
+        nodes: &[i32],
+        changed: &mut Vec<PartitionSlot>,
+    ) {
+        let topic = &mut self.topics[slot.index()];
         for partition in &told.partitions {
             let index = usize::try_from(partition.index).unwrap_or(usize::MAX);
             let Some(known) = topic.partitions.get(index).copied() else {
                 continue;
             };
-            if self.partitions[known.index()].apply(partition, is_recreated, nodes) {
+            let identity = (topic.id != Uuid::ZERO, is_recreated);
+            if self.partitions[known.index()].apply(partition, identity, nodes) {
                 changed.push(known);
             }
         }
@@ -272,9 +353,16 @@ impl Metadata {
 
 impl Partition {
     /// Takes over what an answer says; whether the leader is another one now.
-    fn apply(&mut self, told: &wire::Partition, is_recreated: bool, nodes: &[i32]) -> bool {
-        let is_stale = told.leader_epoch >= 0 && told.leader_epoch < self.leader_epoch;
-        if is_stale {
+    fn apply(
+        &mut self,
+        told: &wire::Partition,
+        (has_id, is_recreated): (bool, bool),
+        nodes: &[i32],
+    ) -> bool {
+        let is_older = told.leader_epoch >= 0 && told.leader_epoch < self.leader_epoch;
+        // Without an id nothing else tells that the topic was deleted and created again.
+        let is_reborn = is_older && !has_id && self.doubts >= DOUBTS_ENOUGH;
+        if is_older && !is_reborn {
             return false;
         }
         // A leader that is not among the brokers is no leader (KAFKA-9261).
@@ -287,9 +375,55 @@ impl Partition {
         if is_uninformed {
             return false;
         }
-        self.leader_epoch = self.leader_epoch.max(told.leader_epoch);
+        if is_reborn || told.leader_epoch > self.leader_epoch || leader != self.leader {
+            self.doubts = 0;
+        }
+        self.leader_epoch = if is_reborn {
+            told.leader_epoch
+        } else {
+            self.leader_epoch.max(told.leader_epoch)
+        };
         self.replicas.clone_from(&told.replicas);
         self.in_sync_replicas.clone_from(&told.in_sync_replicas);
         core::mem::replace(&mut self.leader, leader) != leader
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(name: &str, id: Uuid) -> wire::Topic {
+        wire::Topic {
+            error: ErrorCode::NONE,
+            name: Some(name.to_owned()),
+            id,
+            is_internal: false,
+            partitions: Vec::new(),
+        }
+    }
+
+    /// Answers to Produce name topics by their ids: two of one id could not be told apart (B3).
+    #[test]
+    fn an_id_belongs_to_one_topic() {
+        let mut metadata = Metadata::new();
+        let (orders, stock) = (metadata.intern("orders"), metadata.intern("stock"));
+        let (one, other) = (Uuid([1; 16]), Uuid([2; 16]));
+        let mut answer = wire::Response {
+            throttle_time_ms: 0,
+            brokers: Vec::new(),
+            cluster_id: None,
+            controller_id: -1,
+            topics: vec![told("orders", one), told("stock", one)],
+            error: ErrorCode::NONE,
+        };
+        metadata.apply(&answer);
+        assert_eq!(metadata.topic(orders).id, one);
+        assert_eq!(metadata.topic(stock).id, Uuid::ZERO);
+        // Once nobody has it any more, it may be another's.
+        answer.topics[0].id = other;
+        metadata.apply(&answer);
+        assert_eq!(metadata.topic(orders).id, other);
+        assert_eq!(metadata.topic(stock).id, one);
     }
 }

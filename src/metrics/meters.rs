@@ -150,6 +150,13 @@ impl Meters {
         &mut self.nodes[broker.index()]
     }
 
+    /// Another broker takes the place of this one.
+    pub(crate) fn forget_node(&mut self, broker: BrokerSlot) {
+        if let Some(node) = self.nodes.get_mut(broker.index()) {
+            *node = NodeMeters::default();
+        }
+    }
+
     // ---- What happens -------------------------------------------------------------------------
 
     /// A batch goes into a request.

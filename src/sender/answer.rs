@@ -13,6 +13,9 @@ use core::cmp::Ordering;
 use core::time::Duration;
 use std::sync::Arc;
 
+/// No batch begins later: its last record would have no offset.
+const OFFSET_MAX: i64 = i64::MAX - i32::MAX as i64;
+
 impl Sender {
     /// The answer to a produce request. What it says of partitions that were not asked about is
     /// ignored; what it leaves out is unknown (invariant B3).
@@ -70,6 +73,8 @@ impl Sender {
                 self.note_trace(slot, trace);
                 if refresh == verdict::Refresh::Metadata {
                     self.refresh.want_all();
+                    let is_missing = result.error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+                    self.metadata.doubt(carried.partition, is_missing);
                 }
                 self.retry_or_fail(slot, refusal(result));
             }
@@ -88,12 +93,10 @@ impl Sender {
 
     fn ack(&mut self, slot: BatchSlot, result: &PartitionResult) {
         let is_duplicate = result.error == ErrorCode::DUPLICATE_SEQUENCE_NUMBER;
-        // A negative offset with no error is a lie we can see through (B8, B10).
-        let base_offset = if is_duplicate {
-            -1
-        } else {
-            result.base_offset.max(-1)
-        };
+        // A negative offset with no error is a lie we can see through, and one without room for a
+        // batch after it (B8, B10).
+        let is_told = !is_duplicate && (0..=OFFSET_MAX).contains(&result.base_offset);
+        let base_offset = if is_told { result.base_offset } else { -1 };
         let log_append_time_ms = result.log_append_time_ms.max(-1);
         self.complete(
             slot,

@@ -10,6 +10,7 @@ use crate::sender::lane::Lane;
 use crate::slot::{Asked, BrokerSlot, PartitionSlot};
 use crate::trace::TraceEvent;
 use crate::wire::{RequestHead, metadata as wire};
+use std::collections::BTreeSet;
 
 /// A metadata answer that was applied.
 #[derive(Debug)]
@@ -217,18 +218,15 @@ impl Sender {
         {
             broker.is_current = false;
         }
+        let mut new = Vec::new();
         for told in told.iter().filter(|told| told.node_id >= 0) {
             let Ok(port) = u16::try_from(told.port) else {
                 continue;
             };
-            let known = self.by_node.get(&told.node_id).copied();
-            let slot = known.unwrap_or_else(|| {
-                let slot = BrokerSlot::at(self.brokers.len());
-                self.brokers
-                    .push(Broker::new(told.node_id, told.host.as_str().into(), port));
-                self.by_node.insert(told.node_id, slot);
-                slot
-            });
+            let Some(slot) = self.by_node.get(&told.node_id).copied() else {
+                new.push((told, port));
+                continue;
+            };
             let broker = &mut self.brokers[slot.index()];
             broker.is_current = true;
             if *broker.host != *told.host || broker.port != port {
@@ -239,12 +237,46 @@ impl Sender {
                 self.retire(slot);
             }
         }
+        if !new.is_empty() {
+            self.welcome(&new);
+        }
         // Bootstrap servers have served: the cluster's own names are known now.
         for index in 0..self.brokers.len() {
             let broker = &self.brokers[index];
             if broker.is_bootstrap() || !broker.is_current {
                 self.retire(BrokerSlot::at(index));
             }
+        }
+    }
+
+    /// Takes in brokers with their ports, whose ids were not known. They get the places of those
+    /// that the cluster names no more, so that these do not pile up (B7).
+    fn welcome(&mut self, new: &[(&wire::Broker, u16)]) {
+        let lanes = self.lanes.iter();
+        let needed: BTreeSet<BrokerSlot> = lanes
+            .flat_map(|lane| lane.leader.into_iter().chain(lane.ring))
+            .collect();
+        let is_left = |slot: &BrokerSlot| {
+            let broker = &self.brokers[slot.index()];
+            let is_wanted = broker.is_bootstrap() || broker.is_current || broker.conn.is_some();
+            !is_wanted && !needed.contains(slot)
+        };
+        let slots = (0..self.brokers.len()).map(BrokerSlot::at);
+        let mut left: Vec<BrokerSlot> = slots.filter(is_left).collect();
+        for (told, port) in new {
+            if self.by_node.contains_key(&told.node_id) {
+                continue;
+            }
+            let broker = Broker::new(told.node_id, told.host.as_str().into(), *port);
+            let slot = left.pop().unwrap_or(BrokerSlot::at(self.brokers.len()));
+            if let Some(before) = self.brokers.get_mut(slot.index()) {
+                self.by_node.remove(&before.node);
+                self.meters.forget_node(slot);
+                *before = broker;
+            } else {
+                self.brokers.push(broker);
+            }
+            self.by_node.insert(told.node_id, slot);
         }
     }
 
@@ -260,6 +292,8 @@ impl Sender {
 
 #[cfg(test)]
 mod tests {
+    use super::wire;
+    use crate::sender::Sender;
     use crate::{Config, ConnId, Instant, Output, ProducerCore, Record, SendError};
 
     /// The connections that the core begins until `until`, and when, in milliseconds.
@@ -274,6 +308,29 @@ mod tests {
             }
         }
         begun
+    }
+
+    /// A cluster whose brokers are replaced all the time (B7).
+    #[test]
+    fn brokers_that_are_named_no_more_leave_their_places() {
+        let mut sender = Sender::new(Config::default(), [7; 32], Instant::ZERO).expect("valid");
+        let bootstrap_count = sender.brokers.len();
+        let named = |node_id| wire::Broker {
+            node_id,
+            host: format!("h{node_id}"),
+            port: 9092,
+            rack: None,
+        };
+        for id in 0..100 {
+            sender.learn_brokers(&[named(1_000), named(id), named(id + 1), named(id + 1)]);
+            let current = sender.brokers.iter().filter(|b| b.is_current);
+            assert_eq!(current.count(), bootstrap_count + 3);
+        }
+        assert_eq!(sender.brokers.len(), bootstrap_count + 3);
+        assert_eq!(sender.by_node.len(), 3);
+        for (node, slot) in &sender.by_node {
+            assert_eq!(sender.brokers[slot.index()].node, *node);
+        }
     }
 
     #[test]

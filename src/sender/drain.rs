@@ -9,7 +9,7 @@ use crate::metrics::BatchSent;
 use crate::seal::SealJob;
 use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
 use crate::wire::record_batch::{HEADER_BYTES, Stamp};
-use crate::wire::{RequestHead, produce};
+use crate::wire::{RequestHead, Uuid, produce};
 use bytes::Bytes;
 
 /// The most a produce request needs besides names, client id and batches: length, header, acks,
@@ -105,7 +105,10 @@ impl Sender {
             Some(slot) => self.accumulator.batch(*slot).format,
             None => self.accumulator.format(),
         };
-        let version = self.connections[&conn].versions()?.produce_for(format);
+        let has_id = self.metadata.topic_of(partition).id != Uuid::ZERO;
+        let version = self.connections[&conn]
+            .versions()?
+            .produce_for(format, has_id);
         version.filter(|version| *version >= self.config.compression.produce_version_min())
     }
 
@@ -116,7 +119,7 @@ impl Sender {
         let slot = slot.expect("the lane has something to send");
         let format = self.accumulator.batch(slot).format;
         let versions = self.connections[&conn].versions();
-        let takes_format = versions.is_some_and(|versions| versions.produce_for(format).is_some());
+        let takes_format = versions.is_some_and(|v| v.produce_for(format, false).is_some());
         let words = if takes_format {
             format!("{}, which came with Kafka 2.1", self.config.compression)
         } else {

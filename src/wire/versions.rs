@@ -71,13 +71,15 @@ impl Versions {
         Format::of_produce(self.produce)
     }
 
-    /// The version of Produce for a batch in this format, if the broker takes it.
+    /// The version of Produce for a batch in this format, if the broker takes it. A topic whose
+    /// id nobody told goes by its name.
     #[must_use]
-    pub fn produce_for(self, format: Format) -> Option<i16> {
+    pub fn produce_for(self, format: Format, has_topic_id: bool) -> Option<i16> {
         let newest = match format {
             Format::V0 => self.produce.min(1),
             Format::V1 => self.produce.min(2),
-            Format::V2 => self.produce,
+            Format::V2 if has_topic_id => self.produce,
+            Format::V2 => self.produce.min(PRODUCE_BY_NAME_MAX),
         };
         let is_right = Format::of_produce(newest) == format && newest >= self.produce_least;
         is_right.then_some(newest)
@@ -190,7 +192,8 @@ mod tests {
     fn an_older_format_is_sent_with_an_older_version_where_the_broker_takes_it() {
         let versions = |produce| Versions::choose(&broker(produce, (0, 13))).unwrap();
         let all = |produce| {
-            [Format::V0, Format::V1, Format::V2].map(|format| versions(produce).produce_for(format))
+            [Format::V0, Format::V1, Format::V2]
+                .map(|format| versions(produce).produce_for(format, true))
         };
         assert_eq!(all((0, 0)), [Some(0), None, None]); // 0.8
         assert_eq!(all((0, 1)), [Some(1), None, None]); // 0.9
@@ -198,6 +201,7 @@ mod tests {
         assert_eq!(all((0, 11)), [Some(1), Some(2), Some(11)]); // 3.9
         assert_eq!(all((0, 13)), [None, None, Some(13)]); // 4.1
         assert_eq!(versions((0, 2)).format(), Format::V1);
+        assert_eq!(versions((0, 13)).produce_for(Format::V2, false), Some(12));
     }
 
     #[test]

@@ -274,7 +274,7 @@ impl<'a> Reader<'a> {
                 why,
             });
         }
-        let mut elements = Vec::with_capacity(count);
+        let mut elements = Vec::with_capacity(count_to_reserve::<T>(count, left));
         for _ in 0..count {
             elements.push(element(self)?);
         }
@@ -342,6 +342,12 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// For how many of `count` elements room is made before the first is read: they never take more
+/// memory than what is left to read, whatever the count claims (B2).
+fn count_to_reserve<T>(count: usize, left: usize) -> usize {
+    count.min(left / size_of::<T>().max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -360,6 +366,14 @@ mod tests {
         let mut r = Reader::new(bytes, flexible);
         let decoded = read(&mut r).and_then(|value| r.end("end").map(|()| value));
         assert_eq!(decoded.map_err(|error| error.why), expected);
+    }
+
+    #[test]
+    fn a_count_reserves_no_more_memory_than_there_are_bytes() {
+        assert_eq!(count_to_reserve::<[u8; 100]>(5, 1_000), 5);
+        assert_eq!(count_to_reserve::<[u8; 100]>(1_000, 1_000), 10);
+        assert_eq!(count_to_reserve::<i32>(250, 1_000), 250);
+        assert_eq!(count_to_reserve::<()>(250, 1_000), 250);
     }
 
     #[test]

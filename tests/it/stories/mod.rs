@@ -7,6 +7,7 @@ mod connecting;
 mod ending;
 mod losing;
 mod old_brokers;
+mod reborn;
 mod requests;
 mod sending;
 mod timing;

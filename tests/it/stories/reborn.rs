@@ -1,0 +1,146 @@
+//! Topics that are deleted and created again (L12, S15, KAFKA-13488).
+
+use titorelli_sim::cluster::BrokerId;
+use titorelli_sim::codec::ApiRange;
+use titorelli_sim::{OwnedRecord, RecordState, Story, ms};
+
+/// The newest, and one without topic ids that has leader epochs, and one that has neither.
+const RELEASES: [(u16, u16, u16); 3] = [(3, 7, 0), (2, 4, 0), (2, 0, 0)];
+
+/// Three partitions, known and used; every epoch is above 0.
+fn three_partitions(release: (u16, u16, u16)) -> Story {
+    let mut story = Story::with(
+        |config| config.retries = 100,
+        |cluster| {
+            for broker in &mut cluster.brokers {
+                broker.api_ranges = ApiRange::of_release(release);
+            }
+        },
+    );
+    story.cluster("orders/0 -> b2, orders/1 -> b3, orders/2 -> b1");
+    story.ready();
+    story
+}
+
+fn is_acked(story: &Story, record: titorelli_sim::RecordId) -> bool {
+    matches!(story.state(record), RecordState::Acked { .. })
+}
+
+/// Records with and without keys go to partitions that are there, as soon as somebody noticed.
+#[test]
+fn with_fewer_partitions_it_has_no_more_than_these() {
+    for release in RELEASES {
+        let mut story = three_partitions(release);
+        story.control("orders is created again with one partition", |cluster| {
+            cluster.delete_topic("orders");
+            cluster.create_topic("orders", 1);
+        });
+        for partition in 0..3 {
+            story.send(&format!("orders/{partition}"), "notices");
+        }
+        story.wait(ms(2_000));
+        assert_eq!(story.partitions_for("orders"), 1, "{release:?}");
+        for number in 0..30 {
+            let record = OwnedRecord {
+                topic: "orders".to_owned(),
+                key: (number % 2 == 0).then(|| vec![number]),
+                value: Some(vec![number]),
+                ..OwnedRecord::default()
+            };
+            let id = story.give(record);
+            story.wait(ms(200));
+            assert!(is_acked(&story, id), "{release:?}: {:?}", story.state(id));
+        }
+        story.run_until_idle();
+        assert_eq!(story.world().core().stats().buffered_bytes, 0);
+    }
+}
+
+/// What waited for a partition that went away goes there when it comes back.
+#[test]
+fn with_its_partitions_back_it_takes_what_waited_for_them() {
+    for release in RELEASES {
+        let mut story = three_partitions(release);
+        story.control("orders is created again with one partition", |cluster| {
+            cluster.delete_topic("orders");
+            cluster.create_topic("orders", 1);
+        });
+        let waits = story.send("orders/2", "waits");
+        story.wait(ms(2_000));
+        assert!(!is_acked(&story, waits));
+        story.control("orders has three partitions again", |cluster| {
+            cluster.add_partitions("orders", 3);
+        });
+        story.wait(ms(2_000));
+        story.expect_delivered([waits]);
+        story.expect_log("orders/2", &["waits"]);
+    }
+}
+
+/// Its leader epochs begin anew, elsewhere, and where there was one there is a follower now.
+#[test]
+fn with_lower_epochs_it_is_believed() {
+    for release in RELEASES {
+        let mut story = three_partitions(release);
+        for broker in ["b1", "b2", "b3", "b2"] {
+            story.move_leader("orders/0", broker);
+        }
+        let before = story.send("orders/0", "before");
+        story.run_until_idle();
+        story.control("orders is created again", |cluster| {
+            cluster.delete_topic("orders");
+            cluster.create_topic("orders", 3);
+        });
+        let after = story.send("orders/0", "after");
+        story.wait(ms(3_000));
+        story.expect_delivered([before, after]);
+    }
+}
+
+/// A lagging broker that leaves out partitions takes nothing away.
+#[test]
+fn a_partial_answer_deletes_nothing() {
+    for release in RELEASES {
+        let mut story = Story::with(
+            |config| config.metadata_max_age = ms(300),
+            |cluster| {
+                cluster.brokers.truncate(2);
+                for broker in &mut cluster.brokers {
+                    broker.api_ranges = ApiRange::of_release(release);
+                }
+            },
+        );
+        story.cluster("orders/0 -> b1");
+        story.control("b2 lags from now on", |c| c.lag(BrokerId(2)));
+        story.take_down("b2");
+        story.control("orders grows", |c| c.add_partitions("orders", 3));
+        story.send("orders/2", "grown");
+        story.run_until_idle();
+        assert_eq!(story.partitions_for("orders"), 3);
+        story.bring_up("b2");
+        story.take_down("b1");
+        let asked = story.world().core().stats().metadata_requests;
+        story.wait(ms(5_000));
+        assert!(story.world().core().stats().metadata_requests > asked + 5);
+        assert_eq!(story.partitions_for("orders"), 3, "{release:?}");
+    }
+}
+
+/// A broker that tells no topic ids to one that wants them, and the other way round.
+#[test]
+fn without_an_id_it_goes_by_its_name() {
+    let mut story = Story::with(
+        |config| config.retries = 5,
+        |cluster| {
+            cluster.brokers.truncate(2);
+            cluster.brokers[0].api_ranges = ApiRange::of_release((2, 7, 0));
+        },
+    );
+    story.cluster("orders/0 -> b2, stock/0 -> b2, aux/0 -> b1");
+    story.send("aux/0", "first");
+    story.run_until_idle();
+    let orders = story.send("orders/0", "a");
+    let stock = story.send("stock/0", "b");
+    story.run_until_idle();
+    story.expect_delivered([orders, stock]);
+}
