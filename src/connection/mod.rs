@@ -28,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Connection {
     pub(crate) id: ConnId,
     pub(crate) broker: BrokerSlot,
-    begun_at: Instant,
+    /// Since when it has been tried, at this connection and before it.
+    tried_since: Instant,
     pub(crate) phase: Phase,
     pub(crate) frames: Frames,
     pub(crate) progress: Progress,
@@ -50,14 +51,14 @@ impl Connection {
     pub(crate) fn new(
         id: ConnId,
         broker: BrokerSlot,
-        begun_at: Instant,
+        tried_since: Instant,
         give_up_at: Instant,
         frame_bytes_max: usize,
     ) -> Self {
         Self {
             id,
             broker,
-            begun_at,
+            tried_since,
             phase: Phase::Connecting { give_up_at },
             frames: Frames::new(frame_bytes_max),
             progress: Progress::default(),
@@ -65,7 +66,7 @@ impl Connection {
             unanswered: VecDeque::new(),
             drafts: VecDeque::new(),
             is_retiring: false,
-            used_at: begun_at,
+            used_at: tried_since,
             next_correlation_id: 0,
             next_draft: 0,
         }
@@ -76,7 +77,7 @@ impl Connection {
     pub(crate) fn patience_ends_at(&self) -> Instant {
         let since = match self.phase {
             Phase::Ready(_) => self.oldest_sent_at(),
-            Phase::Connecting { .. } | Phase::Negotiating { .. } => Some(self.begun_at),
+            Phase::Connecting { .. } | Phase::Negotiating { .. } => Some(self.tried_since),
         };
         since.map_or(Instant::FAR, |since| since + PATIENCE)
     }

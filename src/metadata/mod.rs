@@ -242,7 +242,15 @@ impl Metadata {
     /// The topic's id is this one; whether it was another before. Zero says nothing, and an id
     /// that another topic has is not believed.
     fn identify(&mut self, slot: TopicSlot, id: Uuid) -> bool {
-        let before = self.topics[slot.index()].id;
+        let topic = &mut self.topics[slot.index()];
+        let before = topic.id;
+        let is_doubted =
+            |slot: &PartitionSlot| self.partitions[slot.index()].doubts >= DOUBTS_ENOUGH;
+        if id == Uuid::ZERO && topic.partitions.iter().any(is_doubted) {
+            // It may be another by now, and who is asked does not know ids.
+            self.by_id.remove(&before);
+            topic.id = Uuid::ZERO;
+        }
         if id == Uuid::ZERO || id == before || self.by_id.contains_key(&id) {
             return false;
         }
@@ -338,7 +346,7 @@ impl Metadata {
             let Some(known) = topic.partitions.get(index).copied() else {
                 continue;
             };
-            let identity = (topic.id != Uuid::ZERO, is_recreated);
+            let identity = (told.id != Uuid::ZERO, is_recreated);
             if self.partitions[known.index()].apply(partition, identity, nodes) {
                 changed.push(known);
             }

@@ -73,7 +73,11 @@ impl Sender {
                 self.note_trace(slot, trace);
                 if refresh == verdict::Refresh::Metadata {
                     self.refresh.want_all();
-                    let is_missing = result.error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+                    let is_missing = [
+                        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                        ErrorCode::UNKNOWN_TOPIC_ID,
+                    ]
+                    .contains(&result.error);
                     self.metadata.doubt(carried.partition, is_missing);
                 }
                 self.retry_or_fail(slot, refusal(result));

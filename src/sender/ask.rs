@@ -233,6 +233,7 @@ impl Sender {
                 // The same id at another address: what is there is somebody else (L12).
                 (broker.host, broker.port) = (told.host.as_str().into(), port);
                 (broker.failures, broker.retry_at) = (0, self.now);
+                broker.trying_since = None;
                 broker.format = None;
                 self.retire(slot);
             }

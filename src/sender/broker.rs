@@ -21,6 +21,8 @@ pub(crate) struct Broker {
     /// Whether the cluster's newest answer names it; always so for a bootstrap server.
     pub(crate) is_current: bool,
     pub(crate) conn: Option<ConnId>,
+    /// When the first attempt to connect began since it was last ready.
+    pub(crate) trying_since: Option<Instant>,
     /// Connections that failed in a row; negotiated ones reset it, mere TCP does not (L8).
     pub(crate) failures: u32,
     /// Connections in a row that were not set up in time: the next may take longer (KIP-601).
@@ -49,6 +51,7 @@ impl Broker {
             port,
             is_current: true,
             conn: None,
+            trying_since: None,
             failures: 0,
             slow: 0,
             retry_at: Instant::ZERO,

@@ -27,12 +27,13 @@ impl Sender {
     }
 
     fn drain_to(&mut self, slot: BrokerSlot) {
-        let broker = &self.brokers[slot.index()];
-        if broker.ring.is_empty() {
+        if self.brokers[slot.index()].ring.is_empty() {
             return;
         }
-        let Some(conn) = broker.conn else {
-            if broker.retry_at <= self.now {
+        let Some(conn) = self.brokers[slot.index()].conn else {
+            self.dismiss_idle(slot);
+            let broker = &self.brokers[slot.index()];
+            if !broker.ring.is_empty() && broker.retry_at <= self.now {
                 self.connect(slot);
             }
             return;
@@ -43,6 +44,20 @@ impl Sender {
             };
             self.brokers[slot.index()].ready_since = self.now;
             self.draft(conn, version, carried);
+        }
+    }
+
+    /// Lanes whose batches have ended while they stood in the ring leave it: nobody is connected
+    /// to for their sake.
+    fn dismiss_idle(&mut self, slot: BrokerSlot) {
+        let ring = &mut self.brokers[slot.index()].ring;
+        while let Some(partition) = ring.front() {
+            let lane = &mut self.lanes[partition.index()];
+            if lane.has_work() {
+                return;
+            }
+            lane.ring = None;
+            ring.pop_front();
         }
     }
 

@@ -40,6 +40,11 @@ pub(crate) struct Rules {
 }
 
 impl Lane {
+    /// Whether it has something to send, now or after a pause.
+    pub(crate) fn has_work(&self) -> bool {
+        !self.queue.is_empty() || self.is_open_due
+    }
+
     /// Whether the next batch may go out on `conn`. `is_retry` tells whether it was sent before.
     ///
     /// All batches of a partition are on one connection (S7b). A batch that is sent again travels

@@ -47,7 +47,8 @@ impl Sender {
         let (host, port) = (broker.host.clone(), broker.port);
         let give_up_at = self.now + self.setup.span(broker.slow + 1);
         let frame_bytes_max = self.config.receive_message_max_bytes;
-        let connection = Connection::new(conn, slot, self.now, give_up_at, frame_bytes_max);
+        let since = *broker.trying_since.get_or_insert(self.now);
+        let connection = Connection::new(conn, slot, since, give_up_at, frame_bytes_max);
         self.connections.insert(conn, connection);
         self.stats.connects += 1;
         self.meters.on_connect(self.now);

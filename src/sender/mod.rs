@@ -243,8 +243,7 @@ impl Sender {
     /// unblocks it: an answer, the end of a backoff, a seal, a new leader.
     fn mark_ready(&mut self, partition: PartitionSlot) {
         let lane = &self.lanes[partition.index()];
-        let has_work = !lane.queue.is_empty() || lane.is_open_due;
-        if !has_work || lane.ring.is_some() {
+        if !lane.has_work() || lane.ring.is_some() {
             return;
         }
         let Some(broker) = self.leader_of(partition) else {

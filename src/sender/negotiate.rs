@@ -89,7 +89,7 @@ impl Sender {
         connection.used_at = self.now;
         let slot = connection.broker;
         let broker = &mut self.brokers[slot.index()];
-        (broker.failures, broker.slow) = (0, 0);
+        (broker.failures, broker.slow, broker.trying_since) = (0, 0, None);
         broker.last_failure = None;
         broker.format = Some(versions.format());
         let node = broker.node;

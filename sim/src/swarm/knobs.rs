@@ -15,13 +15,14 @@ use crate::world::WorldConfig;
 use super::faults::Kind;
 
 /// Releases that differ in what they are asked, and each of which speaks what older ones spoke.
-const RELEASES: [(u16, u16, u16); 8] = [
+const RELEASES: [(u16, u16, u16); 9] = [
     (0, 8, 2),
     (0, 9, 0),
     (0, 10, 0),
     (0, 10, 2),
     (0, 11, 0),
     (2, 0, 0),
+    (2, 4, 0),
     (2, 8, 0),
     (3, 7, 0),
 ];
@@ -61,7 +62,8 @@ impl Knobs {
             // A request must fit through the transport within its timeout, or nothing ever does.
             network.write_bytes_max = network.write_bytes_max.max(Some(50));
         }
-        if core.metadata_max_age <= ms(1) {
+        let is_restless = core.retry_backoff.is_zero() || core.reconnect_backoff.is_zero();
+        if core.metadata_max_age <= ms(1) || is_restless {
             // Answers without end, and each in a hundred pieces, would be all that a run is about.
             network.chunk_bytes_max = network.chunk_bytes_max.map(|bytes| bytes.max(500));
         }

@@ -72,3 +72,36 @@ fn a_throttled_connection_is_not_idle() {
     story.expect_delivered([b]);
     assert_eq!(story.world().core().stats().connects, connects);
 }
+
+/// What ended unsent is no reason to connect to its leader (L8), and a broker that refuses is not
+/// counted on while it is tried again and again.
+#[test]
+fn nobody_is_connected_to_for_what_has_ended() {
+    let mut story = Story::new(|config| {
+        config.linger = ms(0);
+        config.request_timeout = ms(400);
+        config.delivery_timeout = Some(ms(400));
+        config.reconnect_backoff = ms(1);
+        config.reconnect_backoff_max = Some(ms(1));
+        config.metadata_max_age = ms(300_000);
+    });
+    story.cluster("orders/0 -> b1, stock/0 -> b2");
+    story.ready();
+    story.control("b1 goes down, and nobody knows", |cluster| {
+        for broker in [1, 2, 3].map(BrokerId) {
+            cluster.lag(broker);
+        }
+        cluster.set_down(BrokerId(1));
+    });
+    story.wait(ms(50));
+    story.send("orders/0", "unsent");
+    story.wait(ms(1_000));
+    let connects = story.world().core().stats().connects;
+    assert!(
+        connects > 20,
+        "it is tried while something waits: {connects}"
+    );
+    story.wait(ms(10_000));
+    let more = story.world().core().stats().connects - connects;
+    assert_eq!(more, 0);
+}
