@@ -4,6 +4,10 @@ use crate::random::below;
 use core::time::Duration;
 use rand_chacha::ChaCha8Rng;
 
+/// The second failure in a row is followed by a pause, whatever the configuration says: it would
+/// be a busy loop else (L6).
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+
 /// How long to wait between tries: `base × 2ⁿ`, at most `max`, with jitter to both sides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
@@ -21,7 +25,13 @@ impl Backoff {
         let percent = u32::try_from(percent).expect("at most 200") + 100;
         let percent = percent - u32::from(self.jitter_percent);
         // Capped after the jitter too: the maximum is a promise.
-        (pause / 100).saturating_mul(percent).min(self.max)
+        let pause = (pause / 100).saturating_mul(percent).min(self.max);
+        let least = if failures > 1 {
+            PAUSE_MIN
+        } else {
+            Duration::ZERO
+        };
+        pause.max(least)
     }
 
     /// The same without jitter.
@@ -69,7 +79,8 @@ mod tests {
             max: Duration::ZERO,
             jitter_percent: 20,
         };
-        assert_eq!(never.pause(3, &mut rng), Duration::ZERO);
+        assert_eq!(never.pause(1, &mut rng), Duration::ZERO);
+        assert_eq!(never.pause(2, &mut rng), PAUSE_MIN);
         let long = Backoff {
             base: Duration::MAX,
             max: Duration::MAX,

@@ -190,7 +190,11 @@ fn a_slow_connection_is_given_up_exactly_after_its_set_up_timeout_and_the_next_l
     let _ = story.send("orders/0", "impatient");
     story.wait(ms(4_000));
     let begun = story.micros_of("connect -> b1");
-    assert_eq!(gaps(&begun)[..3], [300_009, 600_018, 700_000]);
+    // No pause after the first, and the least that there is after those that follow.
+    let pauses = [0, 1_000, 1_000];
+    let spans = gaps(&begun).into_iter().zip(pauses);
+    let spans: Vec<u64> = spans.map(|(gap, pause)| gap - pause).collect();
+    assert_eq!(spans, [300_009, 600_018, 700_000]);
 }
 
 #[test]
