@@ -35,5 +35,5 @@ pub use network::{Network, NetworkConfig, SlowLinks, Span};
 pub use sight::{Sight, Sights};
 pub use story::{Story, ms};
 pub use swarm::{Summary, banner, run_seed};
-pub use timeline::Timeline;
+pub use timeline::{Telling, Timeline};
 pub use world::{World, WorldConfig};

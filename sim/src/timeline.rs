@@ -4,6 +4,17 @@ use core::fmt;
 
 use titorelli::Instant;
 
+/// How much of a run is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// Nothing: quickest.
+    Nothing,
+    /// All of it; a run that fails shows its last lines.
+    Tail,
+    /// All of it, shown when the run has ended, however it ends.
+    Whole,
+}
+
 /// What happened, in order.
 #[derive(Debug, Default)]
 pub struct Timeline {

@@ -41,6 +41,8 @@ pub(crate) struct Connection {
     pub(crate) drafts: VecDeque<Draft>,
     /// No new requests: it closes when it is idle.
     pub(crate) is_retiring: bool,
+    /// Its last request was for metadata.
+    pub(crate) was_asked_last: bool,
     /// When it became ready, or a request or an answer was last seen.
     pub(crate) used_at: Instant,
     next_correlation_id: i32,
@@ -66,6 +68,7 @@ impl Connection {
             unanswered: VecDeque::new(),
             drafts: VecDeque::new(),
             is_retiring: false,
+            was_asked_last: false,
             used_at: tried_since,
             next_correlation_id: 0,
             next_draft: 0,

@@ -32,12 +32,13 @@ pub(super) enum Oracle {
 }
 
 impl Sender {
-    /// Asks for metadata if it is time.
-    pub(super) fn ask_metadata(&mut self) {
+    /// Asks for metadata if it is time, and the connection is not to be left to others.
+    pub(super) fn ask_metadata(&mut self, is_left: impl Fn(&Self, ConnId) -> bool) {
         if !self.refresh.is_due(self.now) {
             return;
         }
         match self.oracle() {
+            Oracle::Ask(conn) if is_left(self, conn) => {}
             Oracle::Ask(conn) => self.send_metadata_request(conn),
             Oracle::Connect(slot) => {
                 if self.brokers[slot.index()].retry_at <= self.now {
@@ -46,6 +47,14 @@ impl Sender {
             }
             Oracle::Wait => {}
         }
+    }
+
+    /// Whether the last place of a connection, which metadata had before, is for data if there is
+    /// any.
+    pub(super) fn is_turn_of_data(&self, conn: ConnId) -> bool {
+        let connection = &self.connections[&conn];
+        let is_last_place = connection.requests() + 1 >= self.rules.max_in_flight;
+        is_last_place && connection.was_asked_last
     }
 
     /// Whom to ask: the least loaded connection that answers; else the broker that failed least.

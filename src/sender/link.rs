@@ -87,6 +87,7 @@ impl Sender {
         let ends_at = connection.progress.emitted();
         let sent_at = self.now;
         connection.used_at = sent_at;
+        connection.was_asked_last = matches!(kind, RequestKind::Metadata(_));
         let request = Request {
             correlation_id,
             sent_at,

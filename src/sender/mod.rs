@@ -152,7 +152,8 @@ impl Sender {
     }
 
     /// Acts on all facts and timers, in this order: what ends comes before what begins, and
-    /// metadata before data, so that a full connection cannot starve it (museum M61).
+    /// metadata before data, so that a full connection cannot starve it (museum M61). On a
+    /// connection with room for one request they take turns, so that neither starves (L10).
     pub(crate) fn advance(&mut self, now: Instant) {
         self.now = now;
         self.has_facts = false;
@@ -160,8 +161,9 @@ impl Sender {
         self.expire_batches();
         self.end_lingers();
         self.end_backoffs();
-        self.ask_metadata();
+        self.ask_metadata(|sender, conn| sender.is_turn_of_data(conn));
         self.drain();
+        self.ask_metadata(|_, _| false);
         self.retire_connections();
     }
 

@@ -14,7 +14,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
-use titorelli_sim::{Summary, banner, run_seed};
+use titorelli_sim::{Summary, Telling, banner, run_seed};
 
 /// So many seeds come across every situation, wherever they begin.
 const SEEDS_THAT_SEE_ALL: u64 = 1_000;
@@ -33,6 +33,9 @@ pub(crate) struct Sim {
     /// The seeds from A to before B.
     #[arg(long, value_name = "A..B", default_value = "0..1000")]
     seeds: Seeds,
+    /// With --seed: tell the whole run, not only how it failed.
+    #[arg(long, requires = "seed")]
+    trace: bool,
     /// Run every seed twice and compare.
     #[arg(long)]
     check: bool,
@@ -73,14 +76,14 @@ impl Sim {
         let result = match self.seed {
             Some(seed) => {
                 print(&format!("seed {seed}\n{}\n", banner(seed)))?;
-                self.run_one(seed, true).ok_or(seed)
+                self.run_one(seed, self.telling()).ok_or(seed)
             }
             None => run_many(
                 self.seeds,
                 self.threads
                     .map_or_else(thread::available_parallelism, Ok)?,
                 &progress(self.seeds.count)?,
-                |seed| self.run_one(seed, false),
+                |seed| self.run_one(seed, Telling::Nothing),
             ),
         };
         let total = match result {
@@ -109,10 +112,19 @@ impl Sim {
         Ok(ExitCode::SUCCESS)
     }
 
+    /// What is told of the one seed.
+    fn telling(&self) -> Telling {
+        if self.trace {
+            Telling::Whole
+        } else {
+            Telling::Tail
+        }
+    }
+
     /// What a seed came to; none: it broke a promise, which has been told.
-    fn run_one(&self, seed: u64, is_told: bool) -> Option<Summary> {
-        let summary = catch_unwind(|| run_seed(seed, is_told)).ok()?;
-        if self.check && run_seed(seed, false) != summary {
+    fn run_one(&self, seed: u64, telling: Telling) -> Option<Summary> {
+        let summary = catch_unwind(|| run_seed(seed, telling)).ok()?;
+        if self.check && run_seed(seed, Telling::Nothing) != summary {
             tell(format_args!(
                 "S18: seed {seed} ran otherwise the second time"
             ));
@@ -206,7 +218,7 @@ mod tests {
                 seeds("5..25"),
                 threads(count),
                 &ProgressBar::hidden(),
-                |seed| Some(run_seed(seed, false)),
+                |seed| Some(run_seed(seed, Telling::Nothing)),
             )
         };
         let alone = run(1).expect("clean");

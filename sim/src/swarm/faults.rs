@@ -127,7 +127,7 @@ impl Run {
         }
     }
 
-    fn draw_broker(&mut self) -> BrokerId {
+    pub(super) fn draw_broker(&mut self) -> BrokerId {
         let count = u64::from(self.knobs.brokers);
         BrokerId(i32::try_from(self.entropy.within(1, count)).expect("few"))
     }

@@ -49,6 +49,8 @@ pub(super) struct Knobs {
     pub(super) actions: u64,
     pub(super) burst_max: u64,
     pub(super) pause: Span,
+    /// One broker stays away for a while when everything else has healed.
+    pub(super) is_damaged: bool,
     /// The producer is closed amid the faults, within so long; none: after everything healed.
     pub(super) close_amid: Option<Duration>,
 }
@@ -90,7 +92,9 @@ impl Knobs {
             burst_max: entropy.pick(&[1, 4, 20]),
             pause: draw_span(entropy, &[0, 1, 20, 200]),
             close_amid: draw_close_amid(entropy),
+            is_damaged: entropy.chance(30),
         };
+        knobs.is_damaged &= knobs.brokers > 1;
         draw_partitioner(entropy, &mut knobs.core);
         knobs.core.api_version = draw_api_version(entropy, &knobs.releases);
         knobs
@@ -264,8 +268,8 @@ impl fmt::Display for Knobs {
         writeln!(f, "faults {}% of {:?}", self.fault_percent, self.faults)?;
         writeln!(
             f,
-            "releases {:?}, answers without acks: {}, closed amid faults: {:?}",
-            self.releases, self.answers_without_acks, self.close_amid
+            "releases {:?}, answers without acks: {}, closed amid faults: {:?}, damaged: {}",
+            self.releases, self.answers_without_acks, self.close_amid, self.is_damaged
         )?;
         writeln!(f, "{:?}", self.network)?;
         write!(f, "{:?}", self.core)

@@ -1,7 +1,8 @@
 //! One seed, one whole run: topology, configuration, workload and faults are drawn from it.
 //!
-//! Three phases: *chaos*, with faults; *heal*, without: whatever is under way must end; *probe*:
-//! every partition must take a record again. Or the producer is closed amid the chaos. Each knob
+//! The phases: *chaos*, with faults; *damage*, where everything is well but one broker, which stays
+//! away: what is under way must end, and every partition must take a record; *heal*, the same
+//! without any fault. Or the producer is closed amid the chaos. Each knob
 //! and each kind of fault is off for a good part of the seeds (swarm testing), so that no fault
 //! hides another.
 
@@ -15,9 +16,11 @@ use titorelli::{DeliveryCause, Instant};
 
 use crate::check;
 use crate::entropy::Entropy;
+use crate::fault::Fault;
 use crate::journal::{OwnedRecord, RecordState};
 use crate::sight::Sights;
 use crate::story::ms;
+use crate::timeline::Telling;
 use crate::world::World;
 
 use knobs::Knobs;
@@ -99,16 +102,16 @@ pub fn banner(seed: u64) -> String {
     Knobs::draw(&mut Entropy::new(seed)).to_string()
 }
 
-/// Runs one seed. With `is_told` the timeline is kept, so that a failure shows how it came about.
+/// Runs one seed, and tells of it.
 ///
 /// # Panics
 /// Something does not hold that must always hold; the message begins with the invariant's name.
 #[must_use]
-pub fn run_seed(seed: u64, is_told: bool) -> Summary {
+pub fn run_seed(seed: u64, telling: Telling) -> Summary {
     let mut entropy = Entropy::new(seed);
     let knobs = Knobs::draw(&mut entropy);
     let mut world = World::new(knobs.world(seed));
-    world.narrate(is_told);
+    world.tell(telling);
     for (topic, partitions) in knobs.topics() {
         world.control(|cluster| cluster.create_topic(&topic, partitions));
     }
@@ -122,6 +125,9 @@ pub fn run_seed(seed: u64, is_told: bool) -> Summary {
     if let Some(within) = run.knobs.close_amid {
         run.close_amid(within);
     } else {
+        if run.knobs.is_damaged {
+            run.damage();
+        }
         run.heal();
         run.probe();
         run.close();
@@ -205,10 +211,30 @@ impl Run {
         }
     }
 
-    /// No more faults: everything that is under way ends, and all memory is free again.
+    /// One broker is down for good, and everything else is well: its partitions have other leaders,
+    /// so nothing has to wait for it.
+    fn damage(&mut self) {
+        self.world.note("fault", "everything heals but one broker");
+        let broker = self.draw_broker();
+        let is_swallowed = self.entropy.chance(50);
+        self.world.heal();
+        self.world.inflict(&Fault::Down(broker));
+        if is_swallowed {
+            self.world.inflict(&Fault::Stall(broker));
+        }
+        self.settle_down();
+        self.probe();
+    }
+
+    /// No more faults.
     fn heal(&mut self) {
         self.world.note("fault", "everything heals");
         self.world.heal();
+        self.settle_down();
+    }
+
+    /// Everything that is under way ends, and all memory is free again.
+    fn settle_down(&mut self) {
         self.bring_topics_back();
         let healed_at = self.world.now();
         self.world.run_until_quiet();

@@ -26,7 +26,7 @@ use crate::fault::{Fault, Garbling};
 use crate::journal::{Journal, OwnedRecord, RecordId};
 use crate::network::{Event, Network, NetworkConfig};
 use crate::sight::Sights;
-use crate::timeline::Timeline;
+use crate::timeline::{Telling, Timeline};
 use nap::Naps;
 
 /// A run that takes more steps between two quiet moments is caught in a loop.
@@ -100,6 +100,8 @@ pub struct World {
     sights: Sights,
     /// Watches S7, for a producer that waits for answers.
     flights: Option<Flights>,
+    /// The timeline is shown when the run has ended.
+    is_told_whole: bool,
     /// Steps taken so far.
     steps: u64,
     /// Faults that strike when so many steps have been taken.
@@ -157,6 +159,7 @@ impl World {
             digest: 0,
             sights: Sights::default(),
             flights,
+            is_told_whole: false,
             steps: 0,
             ambushes: Vec::new(),
             is_closed: false,
@@ -522,6 +525,12 @@ impl World {
         &self.sights
     }
 
+    /// How much is told of the run.
+    pub(crate) const fn tell(&mut self, telling: Telling) {
+        self.narrate(!matches!(telling, Telling::Nothing));
+        self.is_told_whole = matches!(telling, Telling::Whole);
+    }
+
     /// Turns the timeline on or off.
     pub const fn narrate(&mut self, is_on: bool) {
         self.timeline.switch(is_on);
@@ -531,8 +540,13 @@ impl World {
 impl Drop for World {
     /// A run that panics shows how it came to that.
     fn drop(&mut self) {
+        if self.is_told_whole {
+            eprint!("{}", self.timeline);
+        }
         if std::thread::panicking() {
-            eprintln!("{}", self.timeline.tail(TAIL_LINES));
+            if !self.is_told_whole {
+                eprintln!("{}", self.timeline.tail(TAIL_LINES));
+            }
             // A core whose invariants are broken may not be able to describe itself.
             let report = catch_unwind(AssertUnwindSafe(|| self.core.report().to_string()));
             eprintln!("{}", report.unwrap_or_default());

@@ -105,3 +105,26 @@ fn nobody_is_connected_to_for_what_has_ended() {
     let more = story.world().core().stats().connects - connects;
     assert_eq!(more, 0);
 }
+
+/// Metadata that is always due, and data, take turns where there is room for one request.
+#[test]
+fn metadata_that_is_always_due_does_not_keep_data_waiting() {
+    let mut story = Story::with(
+        |config| {
+            config.max_in_flight_requests_per_connection = 1;
+            config.metadata_max_age = ms(0);
+            config.retry_backoff = ms(0);
+        },
+        |cluster| cluster.brokers.truncate(1),
+    );
+    story.cluster("orders/0 -> b1");
+    story.send("orders/0", "known");
+    story.wait(ms(30));
+    for _ in 0..20 {
+        let asked = story.world().core().stats().metadata_requests;
+        let data = story.send("orders/0", "in turn");
+        story.wait(ms(10));
+        story.expect_delivered([data]);
+        assert!(story.world().core().stats().metadata_requests > asked);
+    }
+}
