@@ -196,7 +196,7 @@ impl Producer {
         let sent = state
             .core()
             .and_then(|core| core.send_with_clock(|| shared.clock.now(), unix_time_ms, record));
-        self.accepted(state, sent, record, unix_time_ms, accept)
+        self.accepted(accept, state, sent, record, unix_time_ms)
     }
 
     /// The way of a record whose call has waited before.
@@ -213,18 +213,19 @@ impl Producer {
         let sent = state
             .core()
             .and_then(|core| core.send_until(now, record, give_up_at));
-        self.accepted(state, sent, record, unix_time_ms, accept)
+        self.accepted(accept, state, sent, record, unix_time_ms)
     }
 
-    /// What the core said to a record at first.
+    /// What the core said to a record at first. Here and below `accept` comes before the lock, and
+    /// so goes after it: it holds what is the application's, whose end may run any code.
     #[inline]
     fn accepted<'a, T>(
         &'a self,
+        accept: impl FnOnce(&mut State, Ticket) -> T,
         mut state: MutexGuard<'a, State>,
         sent: Result<Ticket, SendError>,
         record: &Record<'_>,
         unix_time_ms: i64,
-        accept: impl FnOnce(&mut State, Ticket) -> T,
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
         match sent {
@@ -234,7 +235,7 @@ impl Producer {
                 Ok(accepted)
             }
             Err(SendError::WouldBlock(waiter)) => {
-                self.send_in_turn(state, waiter, record, unix_time_ms, accept)
+                self.send_in_turn(accept, state, waiter, record, unix_time_ms)
             }
             Err(error) => {
                 shared.unlock(state);
@@ -248,11 +249,11 @@ impl Producer {
     #[inline(never)]
     fn send_in_turn<'a, T>(
         &'a self,
+        accept: impl FnOnce(&mut State, Ticket) -> T,
         mut state: MutexGuard<'a, State>,
         mut waiter: WaiterId,
         record: &Record<'_>,
         unix_time_ms: i64,
-        accept: impl FnOnce(&mut State, Ticket) -> T,
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
         loop {
@@ -261,29 +262,36 @@ impl Producer {
                 let now = shared.clock.now();
                 state.core.cancel(now, waiter);
                 state.core.set_wall_clock(now, unix_time_ms);
-                let ticket = state.core()?.try_send(now, record)?;
-                return Ok(accept(&mut state, ticket));
+                let sent = state.core().and_then(|core| core.try_send(now, record));
+                return self.settled(accept, state, sent);
             }
             let parked = self.await_turn(state, waiter);
             state = parked?;
             let now = shared.clock.now();
             state.core.set_wall_clock(now, unix_time_ms);
-            match state
+            let sent = state
                 .core()
-                .and_then(|core| core.resume(now, waiter, record))
-            {
-                Ok(ticket) => {
-                    let accepted = accept(&mut state, ticket);
-                    shared.unlock(state);
-                    return Ok(accepted);
-                }
+                .and_then(|core| core.resume(now, waiter, record));
+            match sent {
                 Err(SendError::WouldBlock(again)) => waiter = again,
-                Err(error) => {
-                    shared.unlock(state);
-                    return Err(error);
-                }
+                sent => return self.settled(accept, state, sent),
             }
         }
+    }
+
+    /// What the core said to a record in the end.
+    fn settled<'a, T>(
+        &'a self,
+        accept: impl FnOnce(&mut State, Ticket) -> T,
+        mut state: MutexGuard<'a, State>,
+        sent: Result<Ticket, SendError>,
+    ) -> Result<T, SendError> {
+        let accepted = match sent {
+            Ok(ticket) => Ok(accept(&mut state, ticket)),
+            Err(error) => Err(error),
+        };
+        self.owner.shared.unlock(state);
+        accepted
     }
 
     /// Gives the lock back until it is the waiter's turn.
