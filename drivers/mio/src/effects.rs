@@ -1,6 +1,6 @@
 //! What the core wants done, between the lock and the doing.
 
-use crate::delivery::{BatchState, call};
+use crate::delivery::{BatchState, Due};
 use crate::park::{Slot, Turn};
 use std::sync::Arc;
 use titorelli::{Delivery, Output, SendError};
@@ -9,6 +9,8 @@ use titorelli::{Delivery, Output, SendError};
 #[derive(Default)]
 pub(crate) struct Effects {
     pub(crate) deliveries: Vec<(Arc<BatchState>, Delivery)>,
+    /// Who is to be told of deliveries that were stored.
+    due: Vec<Due>,
     pub(crate) turns: Vec<(Arc<Turn>, Result<(), SendError>)>,
     pub(crate) flushes: Vec<Arc<Slot<()>>>,
     /// For the sockets, in order.
@@ -25,20 +27,24 @@ impl Effects {
             && !self.is_closed
     }
 
-    /// Tells the application's threads, outside the lock. A panic in a callback harms only its
-    /// record.
+    /// Tells the application's threads, outside the lock. Its own code runs when every outcome is
+    /// stored: however long that takes, nobody else who asks or waits has to wait for it.
     pub(crate) fn tell(&mut self) {
         for (batch, delivery) in self.deliveries.drain(..) {
-            for (callback, result) in batch.settle(delivery) {
-                call(callback, result);
+            let due = batch.settle(delivery);
+            if !due.is_empty() {
+                self.due.push(due);
             }
-        }
-        // After the deliveries: a flush that returns has seen its records complete.
-        for flush in self.flushes.drain(..) {
-            flush.put(());
         }
         for (turn, answer) in self.turns.drain(..) {
             turn.put(answer);
+        }
+        for due in self.due.drain(..) {
+            due.tell();
+        }
+        // After the callbacks: a flush that returns has seen its records complete.
+        for flush in self.flushes.drain(..) {
+            flush.put(());
         }
     }
 }

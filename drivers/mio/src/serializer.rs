@@ -184,3 +184,8 @@ pub(crate) fn guarded<T>(code: impl FnOnce() -> Result<T, BoxError>) -> Result<T
         Err(format!("it panicked: {words}").into())
     })
 }
+
+/// Runs the application's code; a panic ends here.
+pub(crate) fn shielded(code: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(code));
+}

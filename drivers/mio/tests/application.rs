@@ -1,10 +1,13 @@
 //! The application's own code in the driver's hands: callbacks, wakers, and whatever they hold.
 //! It may do what it likes there, and harms nobody.
 
-use std::sync::mpsc;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
-use titorelli_mio::{Config, Producer, Record, SendError};
+use titorelli_mio::{Config, DeliveryFuture, Producer, Record, SendError};
 use titorelli_serve::{Embedded, EmbeddedConfig};
 
 /// Long enough for anything that is not broken.
@@ -70,5 +73,113 @@ fn a_refused_callback_is_dropped_outside_the_lock() {
             .send_with(&record, move |_| unknown(&inside, &sender))
             .expect("accepted");
         assert_eq!(told.recv_timeout(PATIENCE), Ok(1));
+    });
+}
+
+/// A task that is run by whoever wakes it, as some executors do.
+struct Inline(Mutex<Option<Task>>);
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Inline {
+    fn start(task: impl Future<Output = ()> + Send + 'static) {
+        Waker::from(Arc::new(Self(Mutex::new(Some(Box::pin(task)))))).wake();
+    }
+}
+
+impl Wake for Inline {
+    fn wake(self: Arc<Self>) {
+        let task = self.0.lock().expect("no panic").take();
+        let Some(mut task) = task else {
+            return;
+        };
+        let waker = Waker::from(Arc::clone(&self));
+        let mut context = Context::from_waker(&waker);
+        if task.as_mut().poll(&mut context).is_pending() {
+            *self.0.lock().expect("no panic") = Some(task);
+        }
+    }
+}
+
+/// A producer that gathers the records of 300 ms in one batch.
+fn lingering(embedded: &Embedded) -> Producer {
+    let mut config = config(embedded);
+    config.linger = Duration::from_millis(300);
+    let producer = Producer::new(config).expect("valid");
+    producer.partitions_for("t").expect("known");
+    producer
+}
+
+fn send(producer: &Producer) -> DeliveryFuture {
+    let record = Record::to("t").value(b"v");
+    producer.send(&record).expect("accepted")
+}
+
+#[test]
+fn a_task_may_run_where_it_is_woken() {
+    in_time(|| {
+        let embedded = cluster();
+        let producer = lingering(&embedded);
+        let (first, second) = (send(&producer), send(&producer));
+        let (sender, told) = mpsc::channel();
+        Inline::start(async move {
+            assert!(first.await.is_ok());
+            // Of the same batch: whoever completes it must not hold its lock.
+            second.on_delivery(move |result| sender.send(result.is_ok()).expect("heard"));
+        });
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(true));
+        assert!(send(&producer).wait(PATIENCE).expect("in time").is_ok());
+    });
+}
+
+#[test]
+fn a_waker_that_panics_harms_nobody() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("this is the waker's own affair");
+        }
+    }
+    in_time(|| {
+        let embedded = cluster();
+        let producer = lingering(&embedded);
+        let (mut first, second) = (send(&producer), send(&producer));
+        let waker = Waker::from(Arc::new(Panics));
+        let polled = Pin::new(&mut first).poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        let (sender, told) = mpsc::channel();
+        second.on_delivery(move |result| sender.send(result.is_ok()).expect("heard"));
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(true));
+        assert!(send(&producer).wait(PATIENCE).expect("in time").is_ok());
+    });
+}
+
+/// A waker that adds a callback to a record when it is dropped.
+struct Asks(Arc<DeliveryFuture>);
+
+impl Wake for Asks {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Asks {
+    fn drop(&mut self) {
+        self.0.on_delivery(drop);
+    }
+}
+
+#[test]
+fn a_waker_is_dropped_outside_the_locks() {
+    in_time(|| {
+        let embedded = cluster();
+        let producer = lingering(&embedded);
+        let (mut first, second) = (send(&producer), Arc::new(send(&producer)));
+        // Each replaces the one before.
+        for _ in 0..100 {
+            let waker = Waker::from(Arc::new(Asks(Arc::clone(&second))));
+            let polled = Pin::new(&mut first).poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+        }
+        assert!(second.wait(PATIENCE).expect("in time").is_ok());
+        assert!(send(&producer).wait(PATIENCE).expect("in time").is_ok());
     });
 }

@@ -8,7 +8,7 @@ mod state;
 
 pub use error::DeliveryError;
 pub(crate) use error::placeless;
-pub(crate) use state::{BatchState, call};
+pub(crate) use state::{BatchState, Due, call};
 
 use crate::fork::Home;
 use std::fmt;
@@ -202,7 +202,7 @@ mod tests {
         while !batch.is_watched(1) {
             thread::yield_now();
         }
-        drop(batch.settle(acked(0, 2, 5)));
+        batch.settle(acked(0, 2, 5)).tell();
         let result = thread
             .join()
             .expect("no panic")
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn an_unknown_offset_stays_unknown() {
         let batch = Arc::new(BatchState::new(Home::here()));
-        drop(batch.settle(acked(0, 2, -1)));
+        batch.settle(acked(0, 2, -1)).tell();
         let result = receipt(&batch, 1)
             .poll_now()
             .expect("settled")
@@ -225,15 +225,13 @@ mod tests {
     #[test]
     fn callbacks_get_the_result_of_their_record() {
         let batch = Arc::new(BatchState::new(Home::here()));
-        batch.on_completion(
-            1,
-            Box::new(|result| assert_eq!(result.expect("acked").offset, 8)),
-        );
-        let due = batch.settle(acked(0, 2, 7));
-        assert_eq!(due.len(), 1);
-        for (callback, result) in due {
-            callback(result);
-        }
+        let (sender, told) = mpsc::channel();
+        let tell = move |result: Result<RecordMetadata, _>| {
+            sender.send(result.expect("acked").offset).expect("heard");
+        };
+        batch.on_completion(1, Box::new(tell));
+        batch.settle(acked(0, 2, 7)).tell();
+        assert_eq!(told.recv(), Ok(8));
     }
 
     #[test]
@@ -250,9 +248,7 @@ mod tests {
         };
         add("early");
         receipt(&batch, 0).on_delivery(|_| panic!("harms nobody else"));
-        for (callback, result) in batch.settle(acked(0, 1, 7)) {
-            call(callback, result);
-        }
+        batch.settle(acked(0, 1, 7)).tell();
         receipt(&batch, 0).on_delivery(|_| panic!("nor here"));
         add("late");
         let told: Vec<_> = told.try_iter().collect();
@@ -266,7 +262,7 @@ mod tests {
         let flags =
             |receipt: &DeliveryFuture| (receipt.is_done(), receipt.succeeded(), receipt.failed());
         assert_eq!(flags(&receipt_of(0)), (false, false, false));
-        drop(batch.settle(acked(0, 1, 5)));
+        batch.settle(acked(0, 1, 5)).tell();
         assert_eq!(flags(&receipt_of(0)), (true, true, false));
         assert_eq!(flags(&receipt_of(1)), (false, false, false));
         let cause = DeliveryCause::DeliveryTimeout;

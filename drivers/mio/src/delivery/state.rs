@@ -2,8 +2,8 @@
 
 use super::{DeliveryError, RecordMetadata};
 use crate::fork::Home;
+use crate::serializer::shielded;
 use parking_lot::Mutex;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use titorelli::{Delivery, Outcome};
@@ -52,6 +52,31 @@ struct Rest {
     parts: Vec<Part>,
     wakers: Vec<(u32, Waker)>,
     callbacks: Vec<(u32, Callback)>,
+}
+
+/// What is to be done for records that were completed, outside every lock: it is the application's
+/// code. None of it can harm the others.
+#[derive(Default)]
+pub(crate) struct Due {
+    wakers: Vec<Waker>,
+    callbacks: Vec<(Callback, Result<RecordMetadata, DeliveryError>)>,
+}
+
+impl Due {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.wakers.is_empty() && self.callbacks.is_empty()
+    }
+
+    /// Wakes the tasks and calls the callbacks. A task may well run here and now, if its executor
+    /// likes it so.
+    pub(crate) fn tell(self) {
+        for waker in self.wakers {
+            shielded(|| waker.wake());
+        }
+        for (callback, result) in self.callbacks {
+            call(callback, result);
+        }
+    }
 }
 
 /// The completion of one batch, shared by its receipts.
@@ -135,12 +160,8 @@ impl BatchState {
         }
     }
 
-    /// Completes records: stores their outcome, wakes who waits, and returns the callbacks that
-    /// are due with their results.
-    pub(crate) fn settle(
-        &self,
-        delivery: Delivery,
-    ) -> Vec<(Callback, Result<RecordMetadata, DeliveryError>)> {
+    /// Completes records: stores their outcome, and returns who is to be told.
+    pub(crate) fn settle(&self, delivery: Delivery) -> Due {
         let outcome = match delivery.outcome {
             Outcome::Acked {
                 base_offset,
@@ -168,17 +189,20 @@ impl BatchState {
             rest.parts.push(part);
         }
         let covers = |index: &u32| index.checked_sub(first).is_some_and(|place| place < count);
-        for (_, waker) in rest.wakers.extract_if(.., |(index, _)| covers(index)) {
-            waker.wake();
-        }
-        let due: Vec<_> = rest
+        let wakers = rest.wakers.extract_if(.., |(index, _)| covers(index));
+        let wakers = wakers.map(|(_, waker)| waker).collect();
+        let callbacks: Vec<_> = rest
             .callbacks
             .extract_if(.., |(index, _)| covers(index))
             .collect();
         drop(rest);
-        due.into_iter()
-            .filter_map(|(index, callback)| Some((callback, self.result(index)?)))
-            .collect()
+        let callbacks = callbacks.into_iter();
+        Due {
+            wakers,
+            callbacks: callbacks
+                .filter_map(|(index, callback)| Some((callback, self.result(index)?)))
+                .collect(),
+        }
     }
 
     #[cfg(test)]
@@ -196,23 +220,29 @@ impl BatchState {
         if self.home.is_left() {
             return self.result(index);
         }
+        // It is the application's: it is cloned, and what it replaces dropped, outside the lock.
+        let mut waker = waker.clone();
         let mut rest = self.rest.lock();
         // Settling holds the same lock: what is not there now will find the waker.
         let found = self.first.get().and_then(|part| part.result(index));
         let found = found.or_else(|| rest.parts.iter().find_map(|part| part.result(index)));
         if found.is_none() {
-            match rest.wakers.iter_mut().find(|(place, _)| *place == index) {
-                Some((_, known)) => known.clone_from(waker),
-                None => rest.wakers.push((index, waker.clone())),
-            }
+            let known = rest.wakers.iter_mut().find(|(place, _)| *place == index);
+            let Some((_, known)) = known else {
+                rest.wakers.push((index, waker));
+                return None;
+            };
+            std::mem::swap(known, &mut waker);
         }
+        drop(rest);
+        drop(waker);
         found
     }
 }
 
 /// Calls a callback; a panic there harms only its record.
 pub(crate) fn call(callback: Callback, result: Result<RecordMetadata, DeliveryError>) {
-    let _ = catch_unwind(AssertUnwindSafe(|| callback(result)));
+    shielded(|| callback(result));
 }
 
 /// What the child of a fork is told of records that were under way.
