@@ -1,5 +1,6 @@
 //! Serializers: keys and values of the application's types become bytes.
 
+use std::any::Any;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -180,6 +181,7 @@ pub(crate) fn guarded<T>(code: impl FnOnce() -> Result<T, BoxError>) -> Result<T
             .downcast_ref::<&str>()
             .map(|words| (*words).to_owned())
             .or_else(|| payload.downcast_ref::<String>().cloned());
+        discard(payload);
         let words = words.unwrap_or_else(|| "without words".to_owned());
         Err(format!("it panicked: {words}").into())
     })
@@ -187,5 +189,15 @@ pub(crate) fn guarded<T>(code: impl FnOnce() -> Result<T, BoxError>) -> Result<T
 
 /// Runs the application's code; a panic ends here.
 pub(crate) fn shielded(code: impl FnOnce()) {
-    let _ = catch_unwind(AssertUnwindSafe(code));
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
+        discard(payload);
+    }
+}
+
+/// Drops what the application panicked with, which may panic in its turn.
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // Once is enough: who goes on like this may keep it.
+        std::mem::forget(another);
+    }
 }

@@ -183,3 +183,28 @@ fn a_waker_is_dropped_outside_the_locks() {
         assert!(send(&producer).wait(PATIENCE).expect("in time").is_ok());
     });
 }
+
+#[test]
+fn what_a_callback_panics_with_may_panic_when_it_is_dropped() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("this is the payload's own affair");
+        }
+    }
+    in_time(|| {
+        let embedded = cluster();
+        let producer = Producer::new(config(&embedded)).expect("valid");
+        let record = Record::to("t").value(b"v");
+        let panics = |_| std::panic::panic_any(Bomb);
+        producer.send_with(&record, panics).expect("accepted");
+        producer.flush(PATIENCE).expect("flushed");
+        assert!(send(&producer).wait(PATIENCE).expect("in time").is_ok());
+        // On the thread that sends, too.
+        let partitioner = |_: Option<&[u8]>, _: &[i32], _: &[i32]| std::panic::panic_any(Bomb);
+        let builder = Producer::builder(config(&embedded)).partitioner(partitioner);
+        let producer = builder.build().expect("valid");
+        let failed = send(&producer).wait(PATIENCE).expect("in time");
+        assert!(failed.is_err_and(|error| error.to_string().contains("panicked")));
+    });
+}
