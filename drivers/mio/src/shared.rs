@@ -300,9 +300,7 @@ impl State {
             .flushes
             .extend(std::mem::take(&mut self.flushes).into_values());
         for batch in std::mem::take(&mut self.batches) {
-            if batch.is_settled() {
-                continue;
-            }
+            // Nothing is dropped here, under the lock; outcomes that are known stay as they are.
             let error = placeless("", DeliveryCause::ProducerClosed);
             let delivery = titorelli::Delivery {
                 batch: titorelli::BatchId {

@@ -208,3 +208,20 @@ fn what_a_callback_panics_with_may_panic_when_it_is_dropped() {
         assert!(failed.is_err_and(|error| error.to_string().contains("panicked")));
     });
 }
+
+#[test]
+fn threads_that_wait_for_one_receipt_are_all_told() {
+    in_time(|| {
+        let embedded = cluster();
+        let producer = lingering(&embedded);
+        let receipt = Arc::new(send(&producer));
+        let threads = [(); 4].map(|()| {
+            let receipt = Arc::clone(&receipt);
+            thread::spawn(move || receipt.wait(Duration::MAX))
+        });
+        for thread in threads {
+            let result = thread.join().expect("no panic").expect("for ever");
+            assert!(result.is_ok());
+        }
+    });
+}

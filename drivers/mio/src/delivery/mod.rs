@@ -15,8 +15,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 /// Where a record was written.
@@ -32,8 +31,8 @@ pub struct RecordMetadata {
     pub log_append_time_ms: i64,
 }
 
-/// The receipt of an accepted record. A `Future` on any runtime; dropping it does not cancel the
-/// record.
+/// The receipt of an accepted record. A `Future` on any runtime, which up to 32 tasks may share;
+/// dropping it does not cancel the record.
 #[must_use = "a record may fail: look at its delivery, or drop it on purpose"]
 pub struct DeliveryFuture {
     pub(crate) batch: Arc<BatchState>,
@@ -88,29 +87,15 @@ impl DeliveryFuture {
     }
 
     /// Waits for the result, at most this long; `None` when it has not come by then. The record
-    /// is still under way then, and the receipt can be waited for again.
+    /// is still under way then, and the receipt can be waited for again. Any number of threads may
+    /// wait for one receipt.
     #[must_use]
     pub fn wait(&self, timeout: Duration) -> Option<Result<RecordMetadata, DeliveryError>> {
         if let Some(result) = self.poll_now() {
             return Some(result);
         }
-        let deadline = Instant::now().checked_add(timeout);
-        let waker = Waker::from(Arc::new(ThreadWaker(thread::current())));
-        loop {
-            if let Some(result) = self.batch.watch(self.index, &waker) {
-                return Some(result);
-            }
-            match deadline {
-                None => thread::park(),
-                Some(deadline) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        return None;
-                    }
-                    thread::park_timeout(left);
-                }
-            }
-        }
+        self.batch
+            .wait(self.index, Instant::now().checked_add(timeout))
     }
 }
 
@@ -134,19 +119,13 @@ impl fmt::Debug for DeliveryFuture {
     }
 }
 
-/// Wakes a parked thread.
-struct ThreadWaker(Thread);
-
-impl Wake for ThreadWaker {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc;
+    use std::task::{Wake, Waker};
+    use std::thread;
     use titorelli::{BatchId, Delivery, DeliveryCause, Outcome};
 
     fn acked(first: u32, count: u32, base_offset: i64) -> Delivery {
@@ -194,21 +173,78 @@ mod tests {
     }
 
     #[test]
-    fn a_waiting_thread_is_woken_and_an_impatient_one_is_not_kept() {
+    fn waiting_threads_are_woken_and_an_impatient_one_is_not_kept() {
         let batch = Arc::new(BatchState::new(Home::here()));
         assert_eq!(receipt(&batch, 0).wait(Duration::from_millis(1)), None);
-        let waiting = receipt(&batch, 1);
-        let thread = thread::spawn(move || waiting.wait(Duration::from_secs(60)));
-        while !batch.is_watched(1) {
-            thread::yield_now();
-        }
+        let threads = [(); 3].map(|()| {
+            let waiting = receipt(&batch, 1);
+            thread::spawn(move || waiting.wait(Duration::from_secs(60)))
+        });
+        // Most likely they wait by then.
+        thread::sleep(Duration::from_millis(50));
         batch.settle(acked(0, 2, 5)).tell();
-        let result = thread
-            .join()
-            .expect("no panic")
-            .expect("woken")
-            .expect("acked");
-        assert_eq!((result.partition, result.offset), (3, 6));
+        for thread in threads {
+            let result = thread.join().expect("no panic").expect("woken");
+            let result = result.expect("acked");
+            assert_eq!((result.partition, result.offset), (3, 6));
+        }
+    }
+
+    /// Counts how often it is woken.
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn tasks_that_share_a_receipt_are_all_woken_and_only_those_of_its_record() {
+        let batch = Arc::new(BatchState::new(Home::here()));
+        let tasks = [(); 3].map(|()| Arc::new(Counter::default()));
+        let poll = |index: u32, task: &Arc<Counter>| {
+            let waker = Waker::from(Arc::clone(task));
+            Pin::new(&mut receipt(&batch, index)).poll(&mut Context::from_waker(&waker))
+        };
+        for (index, task) in [(1, 0), (1, 1), (1, 0), (2, 2)] {
+            assert_eq!(poll(index, &tasks[task]), Poll::Pending);
+        }
+        let woken = || tasks.each_ref().map(|task| task.0.load(Ordering::Relaxed));
+        batch.settle(acked(0, 2, 5)).tell();
+        assert_eq!(woken(), [1, 1, 0]);
+        batch.settle(acked(2, 1, 7)).tell();
+        assert_eq!(woken(), [1, 1, 1]);
+        assert!(tasks.iter().all(|task| Arc::strong_count(task) == 1));
+    }
+
+    #[test]
+    fn a_fresh_waker_at_every_poll_does_not_fill_memory() {
+        let batch = Arc::new(BatchState::new(Home::here()));
+        let tasks: Vec<_> = (0..100).map(|_| Arc::new(Counter::default())).collect();
+        for task in &tasks {
+            let waker = Waker::from(Arc::clone(task));
+            let mut receipt = receipt(&batch, 7);
+            let polled = Pin::new(&mut receipt).poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_pending());
+        }
+        let kept = tasks.iter().filter(|task| Arc::strong_count(task) == 2);
+        assert_eq!(kept.count(), 32);
+        batch.settle(acked(0, 8, 5)).tell();
+        assert_eq!(tasks[99].0.load(Ordering::Relaxed), 1, "the last is woken");
+    }
+
+    #[test]
+    fn records_without_an_outcome_get_one_and_the_others_keep_theirs() {
+        let batch = Arc::new(BatchState::new(Home::here()));
+        batch.settle(acked(2, 2, 70)).tell();
+        batch.settle(acked(0, u32::MAX, 0)).tell();
+        let offsets = [0, 1, 2, 3].map(|index| {
+            let result = receipt(&batch, index).poll_now().expect("completed");
+            result.expect("acked").offset
+        });
+        assert_eq!(offsets, [0, 1, 70, 71]);
     }
 
     #[test]

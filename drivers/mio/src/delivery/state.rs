@@ -3,10 +3,16 @@
 use super::{DeliveryError, RecordMetadata};
 use crate::fork::Home;
 use crate::serializer::shielded;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
+use std::time::Instant;
 use titorelli::{Delivery, Outcome};
+
+/// So many tasks may wait for one record. Beyond that the first is forgotten, as a `Future` may: it
+/// has to know the last waker only, and some executors bring a fresh one at every poll.
+const TASKS_MAX: usize = 32;
 
 /// What a callback is called with.
 pub(crate) type Callback = Box<dyn FnOnce(Result<RecordMetadata, DeliveryError>) + Send>;
@@ -50,15 +56,46 @@ impl Part {
 #[derive(Default)]
 struct Rest {
     parts: Vec<Part>,
-    wakers: Vec<(u32, Waker)>,
+    /// Tasks, by record and in the order they came.
+    wakers: BTreeMap<(u32, u64), Waker>,
+    /// How many came.
+    wakers_seen: u64,
     callbacks: Vec<(u32, Callback)>,
+}
+
+impl Rest {
+    /// Keeps a waker of this record; returns the one that is needed no more.
+    fn watch(&mut self, index: u32, waker: Waker) -> Option<Waker> {
+        let mut known = self.wakers.range((index, 0)..=(index, u64::MAX));
+        if known.any(|(_, known)| known.will_wake(&waker)) {
+            return Some(waker);
+        }
+        let mut keys = self.wakers.range((index, 0)..=(index, u64::MAX));
+        let first = keys.next().map(|(key, _)| *key);
+        let is_full = first.is_some() && keys.count() + 1 >= TASKS_MAX;
+        self.wakers.insert((index, self.wakers_seen), waker);
+        self.wakers_seen += 1;
+        first
+            .filter(|_| is_full)
+            .and_then(|first| self.wakers.remove(&first))
+    }
+
+    /// Takes the wakers of so many records.
+    fn take_wakers(&mut self, first: u32, count: u32) -> BTreeMap<(u32, u64), Waker> {
+        let mut taken = self.wakers.split_off(&(first, 0));
+        if let Some(end) = first.checked_add(count) {
+            let mut others = taken.split_off(&(end, 0));
+            self.wakers.append(&mut others);
+        }
+        taken
+    }
 }
 
 /// What is to be done for records that were completed, outside every lock: it is the application's
 /// code. None of it can harm the others.
 #[derive(Default)]
 pub(crate) struct Due {
-    wakers: Vec<Waker>,
+    wakers: BTreeMap<(u32, u64), Waker>,
     callbacks: Vec<(Callback, Result<RecordMetadata, DeliveryError>)>,
 }
 
@@ -70,7 +107,7 @@ impl Due {
     /// Wakes the tasks and calls the callbacks. A task may well run here and now, if its executor
     /// likes it so.
     pub(crate) fn tell(self) {
-        for waker in self.wakers {
+        for waker in self.wakers.into_values() {
             shielded(|| waker.wake());
         }
         for (callback, result) in self.callbacks {
@@ -85,6 +122,8 @@ pub(crate) struct BatchState {
     /// The first part to complete; mostly all there is.
     first: OnceLock<Part>,
     rest: Mutex<Rest>,
+    /// Where threads wait for any of its records.
+    completed: Condvar,
 }
 
 impl BatchState {
@@ -94,6 +133,7 @@ impl BatchState {
             home,
             first: OnceLock::new(),
             rest: Mutex::default(),
+            completed: Condvar::new(),
         }
     }
 
@@ -141,17 +181,11 @@ impl BatchState {
         rest.parts.iter().find_map(|part| part.result(index))
     }
 
-    pub(crate) fn is_settled(&self) -> bool {
-        self.first.get().is_some()
-    }
-
     /// Calls `callback` when the record is completed: from who completes it, or now if it is.
     pub(crate) fn on_completion(&self, index: u32, callback: Callback) {
         let mut rest = self.rest.lock();
         // Settling holds the same lock: what is not there now will find the callback.
-        let found = self.first.get().and_then(|part| part.result(index));
-        let found = found.or_else(|| rest.parts.iter().find_map(|part| part.result(index)));
-        match found {
+        match self.found(&rest, index) {
             None => rest.callbacks.push((index, callback)),
             Some(result) => {
                 drop(rest);
@@ -189,13 +223,13 @@ impl BatchState {
             rest.parts.push(part);
         }
         let covers = |index: &u32| index.checked_sub(first).is_some_and(|place| place < count);
-        let wakers = rest.wakers.extract_if(.., |(index, _)| covers(index));
-        let wakers = wakers.map(|(_, waker)| waker).collect();
+        let wakers = rest.take_wakers(first, count);
         let callbacks: Vec<_> = rest
             .callbacks
             .extract_if(.., |(index, _)| covers(index))
             .collect();
         drop(rest);
+        self.completed.notify_all();
         let callbacks = callbacks.into_iter();
         Due {
             wakers,
@@ -205,10 +239,35 @@ impl BatchState {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn is_watched(&self, index: u32) -> bool {
-        let rest = self.rest.lock();
-        rest.wakers.iter().any(|(watched, _)| *watched == index)
+    /// The result of a record, now that nobody can complete it.
+    fn found(&self, rest: &Rest, index: u32) -> Option<Result<RecordMetadata, DeliveryError>> {
+        let found = self.first.get().and_then(|part| part.result(index));
+        found.or_else(|| rest.parts.iter().find_map(|part| part.result(index)))
+    }
+
+    /// Waits for the result of a record, until then; for ever without a deadline.
+    pub(super) fn wait(
+        &self,
+        index: u32,
+        deadline: Option<Instant>,
+    ) -> Option<Result<RecordMetadata, DeliveryError>> {
+        if self.home.is_left() {
+            return self.result(index);
+        }
+        let mut rest = self.rest.lock();
+        let mut is_late = false;
+        loop {
+            let found = self.found(&rest, index);
+            if found.is_some() || is_late {
+                return found;
+            }
+            match deadline {
+                None => self.completed.wait(&mut rest),
+                Some(deadline) => {
+                    is_late = self.completed.wait_until(&mut rest, deadline).timed_out();
+                }
+            }
+        }
     }
 
     /// Wakes `waker` when the record is completed, unless it is.
@@ -221,21 +280,17 @@ impl BatchState {
             return self.result(index);
         }
         // It is the application's: it is cloned, and what it replaces dropped, outside the lock.
-        let mut waker = waker.clone();
+        let waker = waker.clone();
         let mut rest = self.rest.lock();
         // Settling holds the same lock: what is not there now will find the waker.
-        let found = self.first.get().and_then(|part| part.result(index));
-        let found = found.or_else(|| rest.parts.iter().find_map(|part| part.result(index)));
-        if found.is_none() {
-            let known = rest.wakers.iter_mut().find(|(place, _)| *place == index);
-            let Some((_, known)) = known else {
-                rest.wakers.push((index, waker));
-                return None;
-            };
-            std::mem::swap(known, &mut waker);
-        }
+        let found = self.found(&rest, index);
+        let needless = if found.is_some() {
+            Some(waker)
+        } else {
+            rest.watch(index, waker)
+        };
         drop(rest);
-        drop(waker);
+        drop(needless);
         found
     }
 }
