@@ -26,15 +26,9 @@ impl<T> Slot<T> {
         self.arrived.notify_all();
     }
 
-    /// Waits for the answer.
-    pub(crate) fn wait(&self) -> T {
-        let mut answer = self.answer.lock();
-        loop {
-            match answer.take() {
-                Some(answer) => return answer,
-                None => self.arrived.wait(&mut answer),
-            }
-        }
+    /// The answer, if it is there.
+    pub(crate) fn take(&self) -> Option<T> {
+        self.answer.lock().take()
     }
 
     /// Waits for the answer, at most this long.

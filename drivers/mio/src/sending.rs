@@ -9,9 +9,12 @@ use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::time::Duration;
 use titorelli::{
-    Instant, PartitionInfo, PartitionLists, ProducerCore, Record, SendError, Ticket, UnknownCause,
-    WaiterId,
+    Instant, PartitionInfo, PartitionLists, ProducerCore, Record, SendError, Ticket, WaiterId,
 };
+
+/// So much later than agreed a waiting call gives up by itself. The core refuses it in time; it is
+/// not told when the I/O thread is in a callback.
+const TURN_GRACE: Duration = Duration::from_millis(20);
 
 /// What the application's partitioner came to.
 enum Chosen {
@@ -91,7 +94,10 @@ impl Producer {
     ///
     /// The topic is not known in time, or refused.
     pub fn partitions_for(&self, topic: &str) -> Result<Vec<PartitionInfo>, SendError> {
-        self.ask(topic, |core, now| core.partitions_for(now, topic))
+        let give_up_at = self.owner.shared.clock.now() + self.owner.max_block;
+        self.ask(topic, give_up_at, |core, now| {
+            core.partitions_for(now, topic)
+        })
     }
 
     /// The receipt of a record that the application's own code failed for.
@@ -132,39 +138,41 @@ impl Producer {
     }
 
     fn lists(&self, topic: &str, give_up_at: Instant) -> Result<Arc<PartitionLists>, SendError> {
-        self.ask(topic, |core, now| {
+        self.ask(topic, give_up_at, |core, now| {
             core.partition_lists(now, topic, give_up_at)
         })
     }
 
-    /// Asks the core about a topic, and waits until it knows.
+    /// Asks the core about a topic, and waits until it knows, or until then.
     fn ask<T>(
         &self,
         topic: &str,
+        give_up_at: Instant,
         mut question: impl FnMut(&mut ProducerCore, Instant) -> Result<T, SendError>,
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
         shared.refuse_if_forked()?;
+        let began = shared.clock.now();
         let mut state = shared.lock();
         loop {
             let now = shared.clock.now();
-            match state.core().and_then(|core| question(core, now)) {
-                Err(SendError::WouldBlock(waiter)) if state.is_io_thread() => {
-                    // The topic was asked for: it can be known at the next call.
-                    state.core.cancel(now, waiter);
-                    return Err(SendError::TopicUnknown {
-                        topic: topic.into(),
-                        waited: Duration::ZERO,
-                        cause: UnknownCause::Pending,
-                    });
-                }
-                Err(SendError::WouldBlock(waiter)) => {
-                    state = self.await_turn(state, waiter)?;
-                    state.core.cancel(shared.clock.now(), waiter);
-                }
-                other => {
+            let told = state.core().and_then(|core| question(core, now));
+            let Err(SendError::WouldBlock(waiter)) = told else {
+                shared.unlock(state);
+                return told;
+            };
+            let (parked, must_end) = self.await_turn(state, waiter, give_up_at)?;
+            state = parked;
+            let now = shared.clock.now();
+            state.core.cancel(now, waiter);
+            if must_end {
+                // Without patience the core says what stands in the way.
+                let told = state
+                    .core()
+                    .and_then(|core| core.partition_lists(now, topic, now));
+                if let Err(error) = told {
                     shared.unlock(state);
-                    return other;
+                    return Err(after(now.since(began), error));
                 }
             }
         }
@@ -196,7 +204,7 @@ impl Producer {
         let sent = state
             .core()
             .and_then(|core| core.send_with_clock(|| shared.clock.now(), unix_time_ms, record));
-        self.accepted(accept, state, sent, record, unix_time_ms)
+        self.accepted(accept, state, sent, record, unix_time_ms, None)
     }
 
     /// The way of a record whose call has waited before.
@@ -213,7 +221,7 @@ impl Producer {
         let sent = state
             .core()
             .and_then(|core| core.send_until(now, record, give_up_at));
-        self.accepted(accept, state, sent, record, unix_time_ms)
+        self.accepted(accept, state, sent, record, unix_time_ms, Some(give_up_at))
     }
 
     /// What the core said to a record at first. Here and below `accept` comes before the lock, and
@@ -226,6 +234,7 @@ impl Producer {
         sent: Result<Ticket, SendError>,
         record: &Record<'_>,
         unix_time_ms: i64,
+        give_up_at: Option<Instant>,
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
         match sent {
@@ -235,7 +244,9 @@ impl Producer {
                 Ok(accepted)
             }
             Err(SendError::WouldBlock(waiter)) => {
-                self.send_in_turn(accept, state, waiter, record, unix_time_ms)
+                let give_up_at =
+                    give_up_at.unwrap_or_else(|| shared.clock.now() + self.owner.max_block);
+                self.send_in_turn(accept, state, waiter, record, (unix_time_ms, give_up_at))
             }
             Err(error) => {
                 shared.unlock(state);
@@ -253,26 +264,28 @@ impl Producer {
         mut state: MutexGuard<'a, State>,
         mut waiter: WaiterId,
         record: &Record<'_>,
-        unix_time_ms: i64,
+        (unix_time_ms, give_up_at): (i64, Instant),
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
+        let began = shared.clock.now();
         loop {
-            if state.is_io_thread() {
-                // Waiting here would wait for ourselves.
-                let now = shared.clock.now();
-                state.core.cancel(now, waiter);
-                state.core.set_wall_clock(now, unix_time_ms);
-                let sent = state.core().and_then(|core| core.try_send(now, record));
-                return self.settled(accept, state, sent);
-            }
-            let parked = self.await_turn(state, waiter);
-            state = parked?;
+            let parked = self.await_turn(state, waiter, give_up_at);
+            let must_end;
+            (state, must_end) = parked?;
             let now = shared.clock.now();
             state.core.set_wall_clock(now, unix_time_ms);
+            // Whoever must end may have been admitted all the same: nobody had the time to say so.
             let sent = state
                 .core()
                 .and_then(|core| core.resume(now, waiter, record));
             match sent {
+                Err(SendError::WouldBlock(again)) if must_end => {
+                    state.core.cancel(now, again);
+                    // Without patience the core says what stands in the way.
+                    let sent = state.core().and_then(|core| core.try_send(now, record));
+                    let sent = sent.map_err(|error| after(now.since(began), error));
+                    return self.settled(accept, state, sent);
+                }
                 Err(SendError::WouldBlock(again)) => waiter = again,
                 sent => return self.settled(accept, state, sent),
             }
@@ -294,16 +307,44 @@ impl Producer {
         accepted
     }
 
-    /// Gives the lock back until it is the waiter's turn.
+    /// Gives the lock back until it is the waiter's turn. True: it may not wait any longer, and
+    /// whether it was its turn must be asked of the core.
     fn await_turn<'a>(
         &'a self,
         mut state: MutexGuard<'a, State>,
         waiter: WaiterId,
-    ) -> Result<MutexGuard<'a, State>, SendError> {
+        give_up_at: Instant,
+    ) -> Result<(MutexGuard<'a, State>, bool), SendError> {
         let shared = &self.owner.shared;
+        if state.is_io_thread() {
+            // Waiting here would wait for ourselves.
+            return Ok((state, true));
+        }
         let turn = state.park(waiter);
         shared.unlock(state);
-        turn.wait()?;
-        Ok(shared.lock())
+        let patience = give_up_at.since(shared.clock.now());
+        let answer = turn.wait_for(patience.saturating_add(TURN_GRACE));
+        let mut state = shared.lock();
+        // It may have come in the meantime; after this nobody looks for the place any more.
+        let answer = answer.or_else(|| state.leave(waiter, &turn));
+        match answer {
+            Some(Ok(())) => Ok((state, false)),
+            Some(Err(error)) => {
+                shared.unlock(state);
+                Err(error)
+            }
+            None => Ok((state, true)),
+        }
     }
+}
+
+/// The refusal of a call that has waited so long before.
+fn after(waited: Duration, mut error: SendError) -> SendError {
+    if let SendError::BufferFull { waited: told, .. }
+    | SendError::TopicUnknown { waited: told, .. }
+    | SendError::PartitionUnknown { waited: told, .. } = &mut error
+    {
+        *told = waited;
+    }
+    error
 }

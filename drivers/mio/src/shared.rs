@@ -228,6 +228,12 @@ impl State {
         turn
     }
 
+    /// The waiter waits no more; returns the answer if there is one by now.
+    pub(crate) fn leave(&mut self, waiter: WaiterId, turn: &Turn) -> Option<Result<(), SendError>> {
+        self.turns.remove(&waiter);
+        turn.take()
+    }
+
     /// A place to wait for this flush.
     pub(crate) fn await_flush(&mut self, flush: FlushId) -> Arc<Slot<()>> {
         let done = Arc::new(Slot::new());

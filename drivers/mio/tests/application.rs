@@ -3,10 +3,11 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use titorelli_mio::{Config, DeliveryFuture, Producer, Record, SendError};
 use titorelli_serve::{Embedded, EmbeddedConfig};
 
@@ -223,5 +224,103 @@ fn threads_that_wait_for_one_receipt_are_all_told() {
             let result = thread.join().expect("no panic").expect("for ever");
             assert!(result.is_ok());
         }
+    });
+}
+
+/// A callback that holds up the I/O thread until what this returns is dropped.
+fn hold_up(producer: &Producer) -> mpsc::Sender<()> {
+    let (release, held) = mpsc::channel::<()>();
+    let (entered, inside) = mpsc::channel();
+    let stuck = move |_| {
+        entered.send(()).expect("somebody waits");
+        let _released = held.recv();
+    };
+    let record = Record::to("t").value(b"v");
+    producer.send_with(&record, stuck).expect("accepted");
+    inside.recv_timeout(PATIENCE).expect("called");
+    release
+}
+
+#[test]
+fn calls_that_wait_return_in_time_though_a_callback_does_not() {
+    in_time(|| {
+        let embedded = cluster();
+        let mut config = config(&embedded);
+        config.max_block = Duration::from_millis(500);
+        (config.buffer_memory, config.batch_size) = (8_192, 1_024);
+        let producer = Producer::new(config.clone()).expect("valid");
+        producer.partitions_for("t").expect("known");
+        let release = hold_up(&producer);
+        let began = Instant::now();
+        let is_late = |waited: Duration| waited >= config.max_block && waited < PATIENCE / 2;
+        let refused = producer.send(&Record::to("unknown").value(b"v"));
+        assert!(
+            matches!(refused, Err(SendError::TopicUnknown { waited, .. }) if is_late(waited)),
+            "{refused:?}"
+        );
+        let refused = producer.send(&Record::to("t").partition(7).value(b"v"));
+        assert!(
+            matches!(refused, Err(SendError::PartitionUnknown { waited, .. }) if is_late(waited)),
+            "{refused:?}"
+        );
+        let refused = producer.partitions_for("unknown");
+        assert!(
+            matches!(refused, Err(SendError::TopicUnknown { waited, .. }) if is_late(waited)),
+            "{refused:?}"
+        );
+        let refused = loop {
+            if let Err(error) = producer.send(&Record::to("t").value(&[7; 500])) {
+                break error;
+            }
+        };
+        assert!(
+            matches!(refused, SendError::BufferFull { waited, .. } if is_late(waited)),
+            "{refused:?}"
+        );
+        assert!(began.elapsed() < PATIENCE);
+        assert_eq!(producer.stats().waiters, 0);
+        drop(release);
+        assert!(send(&producer).wait(PATIENCE).expect("in time").is_ok());
+    });
+}
+
+/// Callbacks are about as slow as calls are patient: some give up just when it is their turn.
+#[test]
+fn who_gives_up_when_its_turn_comes_loses_nothing() {
+    in_time(|| {
+        let embedded = cluster();
+        let mut config = config(&embedded);
+        config.max_block = Duration::from_millis(5);
+        (config.buffer_memory, config.batch_size) = (8_192, 1_024);
+        config.linger = Duration::ZERO;
+        let producer = Producer::new(config).expect("valid");
+        while producer.partitions_for("t").is_err() {}
+        let told = Arc::new(AtomicUsize::new(0));
+        let accepted: usize = thread::scope(|scope| {
+            let senders = [(); 8].map(|()| {
+                scope.spawn(|| {
+                    let record = Record::to("t").value(&[7; 900]);
+                    let sent = (0..100).filter(|number| {
+                        let (told, is_slow) = (Arc::clone(&told), number % 10 == 0);
+                        let callback = move |result: Result<_, _>| {
+                            assert!(result.is_ok());
+                            told.fetch_add(1, Ordering::Relaxed);
+                            if is_slow {
+                                thread::sleep(Duration::from_millis(25));
+                            }
+                        };
+                        producer.send_with(&record, callback).is_ok()
+                    });
+                    sent.count()
+                })
+            });
+            let sent = senders.map(|sender| sender.join().expect("no panic"));
+            sent.into_iter().sum()
+        });
+        producer.flush(PATIENCE).expect("flushed");
+        assert_eq!(told.load(Ordering::Relaxed), accepted);
+        let stats = producer.stats();
+        assert_eq!((stats.waiters, stats.buffered_bytes), (0, 0));
+        assert!(accepted < 800, "some were refused");
     });
 }
