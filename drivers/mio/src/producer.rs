@@ -20,7 +20,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use titorelli::{Config, Metrics, ProducerCore, SendError, Stats};
 
-/// How long dropping the last handle may take to deliver what is left.
+/// How long dropping the last handle may take.
 const DROP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How much longer than asked for `close` waits for the I/O thread, which may be in a callback.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
@@ -164,8 +164,10 @@ impl Producer {
     }
 
     /// Ends the producer for all clones: what was accepted is delivered, and what is not within
-    /// `timeout` fails and is reported. In a callback it does not wait. In a fork of the producer's
-    /// process it does nothing: the records are the other process's.
+    /// `timeout` fails and is reported. A callback that does not return holds this up for a second
+    /// more; the outcomes stand then, and the callbacks that are left are called once it returns.
+    /// In a callback it does not wait. In a fork of the producer's process it does nothing: the
+    /// records are the other process's.
     #[expect(
         clippy::must_use_candidate,
         reason = "closing is the effect; the report may be empty"
@@ -228,8 +230,12 @@ impl Owner {
         shared.unlock(state);
         if !is_io_thread {
             let is_done = done.wait_for(timeout.saturating_add(CLOSE_GRACE)).is_some();
-            // It is not, when a callback does not return: nobody waits for that.
-            let thread = self.thread.lock().take().filter(|_| is_done);
+            if !is_done {
+                shared.give_up();
+            }
+            // A callback that does not return is not waited for: the thread is left behind.
+            let may_wait = !shared.lock().has_given_up;
+            let thread = self.thread.lock().take().filter(|_| may_wait);
             if let Some(thread) = thread {
                 // A panic there was told to everybody who waited.
                 let _ = thread.join();
@@ -246,7 +252,7 @@ impl Drop for Owner {
             // There is no thread here that could be detached.
             std::mem::forget(self.thread.get_mut().take());
         }
-        self.close(DROP_TIMEOUT);
+        self.close(DROP_TIMEOUT.saturating_sub(CLOSE_GRACE));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::closing::Undelivered;
-use crate::delivery::{BatchState, DeliveryFuture, placeless};
+use crate::delivery::{BatchState, DeliveryFuture, Wakers, placeless};
 use crate::effects::Effects;
 use crate::fork::Home;
 use crate::park::{Slot, Turn};
@@ -55,6 +55,10 @@ pub(crate) struct State {
     gate_waiters: u32,
     /// The I/O thread has ended: nothing will ever be completed again.
     is_dead: bool,
+    /// What a closing thread fetched in place of the I/O thread, which is in a callback.
+    held: Option<Box<Effects>>,
+    /// That happened: nothing is under way any more, and nobody may wait for the I/O thread.
+    pub(crate) has_given_up: bool,
     /// The process of the I/O thread.
     pub(crate) home: Home,
     /// Records that failed since `close` was called.
@@ -73,6 +77,8 @@ impl Shared {
             io_thread: None,
             gate_waiters: 0,
             is_dead: false,
+            held: None,
+            has_given_up: false,
             home,
             undelivered: None,
         };
@@ -144,6 +150,24 @@ impl Shared {
         state.gate_waiters += 1;
         self.gate.wait_for(&mut state, GATE_PATIENCE);
         state.gate_waiters -= 1;
+    }
+
+    /// It is past the time to close, and the I/O thread does not return from a callback: ends what
+    /// is under way in its place. Callbacks and sockets are left to it.
+    #[cold]
+    pub(crate) fn give_up(&self) {
+        let mut effects = Box::new(Effects::default());
+        let mut state = self.lock();
+        state.core.handle_timeout(self.clock.now());
+        state.collect(&mut effects);
+        effects.store();
+        effects.tell_threads();
+        let wakers = effects.take_wakers();
+        state.held = Some(effects);
+        state.has_given_up = true;
+        drop(state);
+        self.wake();
+        wakers.into_iter().for_each(Wakers::wake);
     }
 
     /// Something was sent: lets those at the gate go on.
@@ -237,7 +261,7 @@ impl State {
     /// A place to wait for this flush.
     pub(crate) fn await_flush(&mut self, flush: FlushId) -> Arc<Slot<()>> {
         let done = Arc::new(Slot::new());
-        if self.is_dead {
+        if self.is_dead || self.has_given_up {
             done.put(());
         } else {
             self.flushes.insert(flush, Arc::clone(&done));
@@ -248,6 +272,9 @@ impl State {
     /// Fetches the core's outputs. What concerns waiting threads is looked up here, under the
     /// lock; all of it is carried out after.
     pub(crate) fn collect(&mut self, effects: &mut Effects) {
+        if let Some(held) = self.held.take() {
+            effects.append(*held);
+        }
         while let Some(output) = self.core.poll_output() {
             match output {
                 Output::Delivered(delivery) => {
@@ -296,6 +323,9 @@ impl State {
     pub(crate) fn die(&mut self, effects: &mut Effects) {
         self.is_dead = true;
         self.sleeps_until = None;
+        if let Some(held) = self.held.take() {
+            effects.append(*held);
+        }
         let turns = std::mem::take(&mut self.turns);
         effects.turns.extend(
             turns

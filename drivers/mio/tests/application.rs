@@ -324,3 +324,56 @@ fn who_gives_up_when_its_turn_comes_loses_nothing() {
         assert!(accepted < 800, "some were refused");
     });
 }
+
+#[test]
+fn close_reports_what_a_callback_that_does_not_return_leaves_undone() {
+    in_time(|| {
+        let embedded = cluster();
+        let producer = Producer::new(config(&embedded)).expect("valid");
+        let release = hold_up(&producer);
+        let receipt = send(&producer);
+        let (sender, told) = mpsc::channel();
+        receipt.on_delivery(move |result| sender.send(result).expect("heard"));
+        let began = Instant::now();
+        let report = producer.close(Duration::from_millis(300));
+        assert_eq!(report.records(), 1, "{report:?}");
+        assert!(
+            report
+                .undelivered
+                .iter()
+                .all(|batch| !batch.may_be_persisted)
+        );
+        let failed = receipt.poll_now().expect("its outcome stands");
+        assert!(
+            failed
+                .as_ref()
+                .is_err_and(|error| !error.may_be_persisted())
+        );
+        assert_eq!(producer.close(Duration::MAX), report, "at once");
+        assert_eq!(producer.flush(Duration::MAX), Ok(()), "nothing is left");
+        assert_eq!(
+            producer.send(&Record::to("t").value(b"v")).err(),
+            Some(SendError::Closed)
+        );
+        drop(producer);
+        assert!(began.elapsed() < PATIENCE / 2);
+        assert!(told.try_recv().is_err(), "callbacks are the I/O thread's");
+        drop(release);
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(failed));
+    });
+}
+
+#[test]
+fn dropping_the_last_handle_waits_ten_seconds_at_most_for_a_callback() {
+    in_time(|| {
+        let embedded = cluster();
+        let producer = Producer::new(config(&embedded)).expect("valid");
+        let release = hold_up(&producer);
+        let receipt = send(&producer);
+        let began = Instant::now();
+        drop(producer);
+        assert!(began.elapsed() < Duration::from_secs(11));
+        assert!(receipt.failed());
+        drop(release);
+    });
+}

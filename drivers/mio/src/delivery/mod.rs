@@ -8,7 +8,7 @@ mod state;
 
 pub use error::DeliveryError;
 pub(crate) use error::placeless;
-pub(crate) use state::{BatchState, Due, call};
+pub(crate) use state::{BatchState, Due, Wakers, call};
 
 use crate::fork::Home;
 use std::fmt;

@@ -57,7 +57,7 @@ impl Part {
 struct Rest {
     parts: Vec<Part>,
     /// Tasks, by record and in the order they came.
-    wakers: BTreeMap<(u32, u64), Waker>,
+    wakers: WakerMap,
     /// How many came.
     wakers_seen: u64,
     callbacks: Vec<(u32, Callback)>,
@@ -81,7 +81,7 @@ impl Rest {
     }
 
     /// Takes the wakers of so many records.
-    fn take_wakers(&mut self, first: u32, count: u32) -> BTreeMap<(u32, u64), Waker> {
+    fn take_wakers(&mut self, first: u32, count: u32) -> WakerMap {
         let mut taken = self.wakers.split_off(&(first, 0));
         if let Some(end) = first.checked_add(count) {
             let mut others = taken.split_off(&(end, 0));
@@ -91,25 +91,42 @@ impl Rest {
     }
 }
 
+type WakerMap = BTreeMap<(u32, u64), Waker>;
+
+/// Tasks to be woken, outside every lock.
+#[derive(Default)]
+pub(crate) struct Wakers(WakerMap);
+
+impl Wakers {
+    /// A task may well run here and now, if its executor likes it so.
+    pub(crate) fn wake(self) {
+        for waker in self.0.into_values() {
+            shielded(|| waker.wake());
+        }
+    }
+}
+
 /// What is to be done for records that were completed, outside every lock: it is the application's
 /// code. None of it can harm the others.
 #[derive(Default)]
 pub(crate) struct Due {
-    wakers: BTreeMap<(u32, u64), Waker>,
+    wakers: Wakers,
     callbacks: Vec<(Callback, Result<RecordMetadata, DeliveryError>)>,
 }
 
 impl Due {
     pub(crate) fn is_empty(&self) -> bool {
-        self.wakers.is_empty() && self.callbacks.is_empty()
+        self.wakers.0.is_empty() && self.callbacks.is_empty()
     }
 
-    /// Wakes the tasks and calls the callbacks. A task may well run here and now, if its executor
-    /// likes it so.
+    /// The tasks alone.
+    pub(crate) fn take_wakers(&mut self) -> Wakers {
+        std::mem::take(&mut self.wakers)
+    }
+
+    /// Wakes the tasks and calls the callbacks.
     pub(crate) fn tell(self) {
-        for waker in self.wakers.into_values() {
-            shielded(|| waker.wake());
-        }
+        self.wakers.wake();
         for (callback, result) in self.callbacks {
             call(callback, result);
         }
@@ -223,7 +240,7 @@ impl BatchState {
             rest.parts.push(part);
         }
         let covers = |index: &u32| index.checked_sub(first).is_some_and(|place| place < count);
-        let wakers = rest.take_wakers(first, count);
+        let wakers = Wakers(rest.take_wakers(first, count));
         let callbacks: Vec<_> = rest
             .callbacks
             .extract_if(.., |(index, _)| covers(index))
