@@ -25,7 +25,7 @@ pub struct RecordMetadata {
     pub topic: Arc<str>,
     /// The partition.
     pub partition: i32,
-    /// The offset in the partition; −1 when the broker told none (acks=0).
+    /// The offset in the partition; −1 when the broker told none (acks=0), or one that cannot be.
     pub offset: i64,
     /// The broker's time in milliseconds, where the topic is stamped by the broker; else −1.
     pub log_append_time_ms: i64,
@@ -256,6 +256,17 @@ mod tests {
             .expect("settled")
             .expect("acked");
         assert_eq!(result.offset, -1);
+    }
+
+    #[test]
+    fn an_offset_that_cannot_be_is_unknown() {
+        let batch = Arc::new(BatchState::new(Home::here()));
+        batch.settle(acked(0, 3, i64::MAX - 1)).tell();
+        let offsets = [0, 1, 2].map(|index| {
+            let result = receipt(&batch, index).poll_now().expect("settled");
+            result.expect("acked").offset
+        });
+        assert_eq!(offsets, [i64::MAX - 1, i64::MAX, -1]);
     }
 
     #[test]

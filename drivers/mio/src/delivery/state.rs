@@ -40,10 +40,10 @@ impl Part {
             Ok((base_offset, log_append_time_ms)) => Ok(RecordMetadata {
                 topic: Arc::clone(&self.topic),
                 partition: self.partition,
-                offset: if *base_offset < 0 {
-                    -1
-                } else {
-                    base_offset + i64::from(place)
+                offset: match base_offset.checked_add(place.into()) {
+                    Some(offset) if *base_offset >= 0 => offset,
+                    // The broker told none, or one that no log can have.
+                    Some(_) | None => -1,
                 },
                 log_append_time_ms: *log_append_time_ms,
             }),
