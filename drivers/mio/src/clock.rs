@@ -31,6 +31,11 @@ impl Clock {
     }
 }
 
+/// When so much time will have passed; `None` is never: no clock goes that far.
+pub(crate) fn deadline(span: Duration) -> Option<Instant> {
+    Instant::now().checked_add(span)
+}
+
 /// Unix time in milliseconds, as of the last tick of the kernel: up to 4 ms old, and ten times
 /// cheaper to read than the exact one. It is read for every record.
 #[cfg(target_os = "linux")]

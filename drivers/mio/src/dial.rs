@@ -1,5 +1,6 @@
 //! Connecting: every address of a host in turn, until one answers and, with TLS, has shaken hands.
 
+use crate::clock;
 use crate::options::SocketOptions;
 use crate::stream::Stream;
 use crate::tls::{Broken, Peer, Session, Tls};
@@ -30,7 +31,8 @@ pub(crate) struct Dial {
 struct Current {
     tcp: TcpStream,
     address: SocketAddr,
-    deadline: Instant,
+    /// Without one it may take for ever.
+    deadline: Option<Instant>,
     /// With TLS, from the moment that the socket is connected.
     session: Option<Box<Session>>,
 }
@@ -58,7 +60,7 @@ pub(crate) enum Dialed {
 
 impl Dial {
     /// When the present address is given up for the next.
-    pub(crate) fn deadline(&self) -> Instant {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.current.deadline
     }
 
@@ -92,7 +94,7 @@ impl Dialer {
                     let current = Current {
                         tcp,
                         address,
-                        deadline: Instant::now() + rest.share,
+                        deadline: clock::deadline(rest.share),
                         session: None,
                     };
                     return Dialed::Pending(Dial { current, rest });
@@ -129,7 +131,7 @@ impl Dialer {
                     None => Stream::Plain(tcp),
                 });
             }
-            Ok(false) if now < current.deadline => {
+            Ok(false) if current.deadline.is_none_or(|deadline| now < deadline) => {
                 return Dialed::Pending(Dial { current, rest });
             }
             Ok(false) if current.session.is_some() => {

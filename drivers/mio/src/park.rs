@@ -1,7 +1,8 @@
 //! A place to wait for one answer of the I/O thread.
 
+use crate::clock;
 use parking_lot::{Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use titorelli::SendError;
 
 /// A waiting call's turn, or its refusal.
@@ -34,7 +35,7 @@ impl<T> Slot<T> {
     /// Waits for the answer, at most this long.
     pub(crate) fn wait_for(&self, timeout: Duration) -> Option<T> {
         let mut answer = self.answer.lock();
-        let deadline = Instant::now().checked_add(timeout);
+        let deadline = clock::deadline(timeout);
         loop {
             if let Some(answer) = answer.take() {
                 return Some(answer);

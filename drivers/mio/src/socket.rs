@@ -48,7 +48,7 @@ impl Socket {
     /// When the present address is given up for the next.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Dialing(dial) => Some(dial.deadline()),
+            Stage::Dialing(dial) => dial.deadline(),
             Stage::Resolving | Stage::Connected(_) => None,
         }
     }

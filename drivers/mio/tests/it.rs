@@ -431,6 +431,27 @@ fn an_impossible_configuration_is_refused_with_its_reason() {
     assert!(matches!(&error, BuildError::Config(error) if error.key == "delivery_timeout"));
 }
 
+#[test]
+fn every_span_may_be_as_long_as_it_likes() {
+    let embedded = cluster(1);
+    let mut config = config(&embedded);
+    let ever = Duration::MAX;
+    config.socket_connection_setup_timeout = ever;
+    config.socket_connection_setup_timeout_max = Some(ever);
+    (config.linger, config.request_timeout) = (ever, ever);
+    (config.delivery_timeout, config.max_block) = (Some(ever), ever);
+    (config.metadata_max_age, config.connections_max_idle) = (ever, ever);
+    let producer = Producer::new(config).expect("valid");
+    assert_eq!(producer.partitions_for("t").expect("known").len(), 1);
+    let record = Record::to("t").value(b"v");
+    let receipt = producer.send(&record).expect("accepted");
+    assert_eq!(producer.flush(ever), Ok(()));
+    assert!(receipt.wait(ever).expect("for ever").is_ok());
+    let receipt = producer.send(&record).expect("accepted");
+    assert_eq!(producer.close(ever).records(), 0);
+    assert!(receipt.succeeded());
+}
+
 /// A callback that does not return holds up the I/O thread, and not whoever closes.
 #[test]
 fn close_does_not_wait_for_a_callback_that_never_returns() {

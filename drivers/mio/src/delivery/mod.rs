@@ -10,13 +10,14 @@ pub use error::DeliveryError;
 pub(crate) use error::placeless;
 pub(crate) use state::{BatchState, Due, Wakers, call};
 
+use crate::clock;
 use crate::fork::Home;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Where a record was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,8 +95,7 @@ impl DeliveryFuture {
         if let Some(result) = self.poll_now() {
             return Some(result);
         }
-        self.batch
-            .wait(self.index, Instant::now().checked_add(timeout))
+        self.batch.wait(self.index, clock::deadline(timeout))
     }
 }
 
