@@ -34,9 +34,14 @@ pub use partitioner::{Choice, CustomPartitioner};
 pub use producer::{FlushError, Producer};
 /// The TLS library, in the version that [`ProducerBuilder::ssl_context`] takes.
 pub use rustls;
-pub use serializer::Serializer;
+pub use serializer::{BoxError, Serializer};
+/// What a [`DeliveryError`] tells in detail.
+pub use titorelli::DeliveryError as DeliveryDetail;
+pub use titorelli::config::{KEYS, Key};
+pub use titorelli::metrics::{Metric, MetricKind};
 pub use titorelli::{
-    Acks, ApiVersion, Codec, Config, ConfigError, ErrorCode, Header, Metrics, PartitionInfo,
-    Partitioner, Record, SecurityProtocol, SendError, Stats,
+    Acks, ApiVersion, CloseCause, Codec, Config, ConfigError, DeliveryCause, ErrorCode, Header,
+    Metrics, PartitionInfo, Partitioner, Record, Release, SecurityProtocol, SendError, Stats,
+    UnknownCause, WaiterId,
 };
 pub use typed::{TypedProducer, TypedRecord};
