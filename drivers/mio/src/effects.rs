@@ -1,6 +1,7 @@
 //! What the core wants done, between the lock and the doing.
 
 use crate::delivery::{BatchState, Due, Wakers};
+use crate::fork::Home;
 use crate::park::{Slot, Turn};
 use std::sync::Arc;
 use titorelli::{Delivery, Output, SendError};
@@ -39,14 +40,18 @@ impl Effects {
     }
 
     /// Tells the application's threads, outside the lock. Its own code runs when every outcome is
-    /// stored: however long that takes, nobody else who asks or waits has to wait for it.
-    pub(crate) fn tell(&mut self) {
+    /// stored: however long that takes, nobody else who asks or waits has to wait for it. Where
+    /// that forks, nothing more is done in the child: locks may be held by threads of its parent.
+    pub(crate) fn tell(&mut self, home: Home) {
         self.store();
         for (turn, answer) in self.turns.drain(..) {
             turn.put(answer);
         }
         for due in self.due.drain(..) {
-            due.tell();
+            due.tell(home);
+            if home.is_left() {
+                return;
+            }
         }
         // After the callbacks: a flush that returns has seen them.
         self.tell_threads();

@@ -35,7 +35,7 @@ enum Next {
     Round,
     /// Nothing to do for so long; `None` is until something happens.
     Sleep(Option<Duration>),
-    /// The core is closed.
+    /// The core is closed, or this process is not the producer's.
     End,
 }
 
@@ -114,7 +114,9 @@ impl Io {
         let opens_gate = state.has_gate_waiters();
         drop(state);
         self.carry_out(opens_gate);
-        if self.effects.is_closed {
+        // The child of a fork in a callback has this thread's place in the code, and the sockets;
+        // they are its parent's.
+        if self.effects.is_closed || self.shared.is_forked() {
             Next::End
         } else {
             Next::Round
@@ -171,8 +173,10 @@ impl Io {
         if opens_gate {
             self.shared.open_gate();
         }
-        self.effects.tell();
-        self.take_resolved();
+        self.effects.tell(self.shared.home());
+        if !self.shared.is_forked() {
+            self.take_resolved();
+        }
     }
 
     fn write(&mut self, conn: ConnId) {
@@ -285,7 +289,10 @@ impl Io {
 /// The thread ends, by `close` or by a panic: nobody may wait for it any longer.
 impl Drop for Io {
     fn drop(&mut self) {
+        if self.shared.is_forked() {
+            return;
+        }
         self.shared.lock().die(&mut self.effects);
-        self.effects.tell();
+        self.effects.tell(self.shared.home());
     }
 }

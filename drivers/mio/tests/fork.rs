@@ -2,10 +2,14 @@
 
 #![cfg(unix)]
 
-use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::{ForkResult, fork};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, Pid, fork};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
-use titorelli_mio::{Config, DeliveryFuture, FlushError, Producer, Record, SendError};
+use titorelli_mio::{
+    Config, DeliveryCause, DeliveryFuture, FlushError, Producer, Record, SendError,
+};
 use titorelli_serve::{Embedded, EmbeddedConfig};
 
 /// Long enough for anything that is not broken.
@@ -34,9 +38,22 @@ fn look(producer: Producer, clone: Producer, open: &DeliveryFuture, done: &Deliv
         open.wait(PATIENCE)
             .is_some_and(|outcome| outcome.is_err_and(|error| error.may_be_persisted())),
     ];
+    let told_of = |receipt: &DeliveryFuture| {
+        let (sender, told) = mpsc::channel();
+        // If nobody listens any more, the check has failed.
+        receipt.on_delivery(move |result| drop(sender.send(result)));
+        told.recv_timeout(PATIENCE / 4).ok()
+    };
+    let is_told = [
+        told_of(done).is_some_and(|result| result.is_ok()),
+        told_of(open).is_some_and(|result| {
+            result.is_err_and(|error| error.detail().cause == DeliveryCause::Forked)
+        }),
+    ];
     drop((producer, clone));
     let is_quick = began.elapsed() < PATIENCE / 2;
-    let failed = checks.iter().chain([&is_quick]).position(|check| !check);
+    let checks = checks.iter().chain(&is_told).chain([&is_quick]);
+    let failed = checks.copied().position(|check| !check);
     failed.map_or(0, |line| i32::try_from(line + 1).expect("a few checks"))
 }
 
@@ -83,4 +100,56 @@ fn the_child_of_a_fork_is_told_and_the_parent_goes_on() {
     drop((producer, clone));
     let cluster = embedded.into_cluster();
     assert_eq!(cluster.log("t", 0).record_count(), 3);
+}
+
+/// A child that a callback forks has the I/O thread's place in the code, and the parent's sockets.
+#[test]
+fn the_child_that_a_callback_forks_leaves_the_io_to_the_parent() {
+    let embedded = Embedded::start(EmbeddedConfig::with_brokers(1)).expect("loopback ports");
+    embedded.control(|cluster| cluster.create_topic("t", 1));
+    let mut config = Config::default();
+    config.bootstrap_servers = vec![embedded.bootstrap()];
+    config.linger = Duration::from_millis(300);
+    let producer = Producer::new(config).expect("valid");
+    producer.partitions_for("t").expect("known");
+    let parent = std::process::id();
+    let (sender, forked) = mpsc::channel::<Pid>();
+    let record = Record::to("t").value(b"v");
+    let forks = move |_| {
+        #[expect(unsafe_code, reason = "there is no fork that is safe by its type")]
+        // SAFETY: the child goes on in the driver, which is what is tested.
+        if let ForkResult::Parent { child } = unsafe { fork() }.expect("a process") {
+            sender.send(child).expect("heard");
+        }
+    };
+    producer.send_with(&record, forks).expect("accepted");
+    // Of the same batch: it is the parent's.
+    let calls = move |_| {
+        if std::process::id() != parent {
+            std::process::exit(1);
+        }
+    };
+    producer.send_with(&record, calls).expect("accepted");
+    let child = forked.recv_timeout(PATIENCE).expect("forked");
+    let began = Instant::now();
+    let look = || waitpid(child, Some(WaitPidFlag::WNOHANG)).expect("it was forked");
+    let mut status = look();
+    while status == WaitStatus::StillAlive && began.elapsed() < PATIENCE {
+        thread::sleep(Duration::from_millis(10));
+        status = look();
+    }
+    if status == WaitStatus::StillAlive {
+        let _ = std::process::Command::new("kill")
+            .args(["-9", &child.to_string()])
+            .status();
+    }
+    assert_eq!(status, WaitStatus::Exited(child, 0), "its thread ended");
+    for _ in 0..10 {
+        let receipt = producer.send(&record).expect("accepted");
+        producer.flush(PATIENCE).expect("flushed");
+        assert!(receipt.succeeded());
+    }
+    assert_eq!(producer.stats().connects, 2, "one to ask, one to send");
+    drop(producer);
+    assert_eq!(embedded.into_cluster().log("t", 0).record_count(), 12);
 }

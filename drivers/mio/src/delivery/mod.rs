@@ -79,7 +79,7 @@ impl DeliveryFuture {
 
     /// Gives the result to `callback`: on the I/O thread when the record is completed, or here and
     /// now if it is. Any number of callbacks may be added, and none is lost; a panic in one harms
-    /// nothing else.
+    /// nothing else. In a fork of the process it is called here and now, with what is known.
     pub fn on_delivery<F>(&self, callback: F)
     where
         F: FnOnce(Result<RecordMetadata, DeliveryError>) + Send + 'static,
@@ -182,7 +182,7 @@ mod tests {
         });
         // Most likely they wait by then.
         thread::sleep(Duration::from_millis(50));
-        batch.settle(acked(0, 2, 5)).tell();
+        batch.settle(acked(0, 2, 5)).tell(Home::here());
         for thread in threads {
             let result = thread.join().expect("no panic").expect("woken");
             let result = result.expect("acked");
@@ -212,9 +212,9 @@ mod tests {
             assert_eq!(poll(index, &tasks[task]), Poll::Pending);
         }
         let woken = || tasks.each_ref().map(|task| task.0.load(Ordering::Relaxed));
-        batch.settle(acked(0, 2, 5)).tell();
+        batch.settle(acked(0, 2, 5)).tell(Home::here());
         assert_eq!(woken(), [1, 1, 0]);
-        batch.settle(acked(2, 1, 7)).tell();
+        batch.settle(acked(2, 1, 7)).tell(Home::here());
         assert_eq!(woken(), [1, 1, 1]);
         assert!(tasks.iter().all(|task| Arc::strong_count(task) == 1));
     }
@@ -231,15 +231,15 @@ mod tests {
         }
         let kept = tasks.iter().filter(|task| Arc::strong_count(task) == 2);
         assert_eq!(kept.count(), 32);
-        batch.settle(acked(0, 8, 5)).tell();
+        batch.settle(acked(0, 8, 5)).tell(Home::here());
         assert_eq!(tasks[99].0.load(Ordering::Relaxed), 1, "the last is woken");
     }
 
     #[test]
     fn records_without_an_outcome_get_one_and_the_others_keep_theirs() {
         let batch = Arc::new(BatchState::new(Home::here()));
-        batch.settle(acked(2, 2, 70)).tell();
-        batch.settle(acked(0, u32::MAX, 0)).tell();
+        batch.settle(acked(2, 2, 70)).tell(Home::here());
+        batch.settle(acked(0, u32::MAX, 0)).tell(Home::here());
         let offsets = [0, 1, 2, 3].map(|index| {
             let result = receipt(&batch, index).poll_now().expect("completed");
             result.expect("acked").offset
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn an_unknown_offset_stays_unknown() {
         let batch = Arc::new(BatchState::new(Home::here()));
-        batch.settle(acked(0, 2, -1)).tell();
+        batch.settle(acked(0, 2, -1)).tell(Home::here());
         let result = receipt(&batch, 1)
             .poll_now()
             .expect("settled")
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn an_offset_that_cannot_be_is_unknown() {
         let batch = Arc::new(BatchState::new(Home::here()));
-        batch.settle(acked(0, 3, i64::MAX - 1)).tell();
+        batch.settle(acked(0, 3, i64::MAX - 1)).tell(Home::here());
         let offsets = [0, 1, 2].map(|index| {
             let result = receipt(&batch, index).poll_now().expect("settled");
             result.expect("acked").offset
@@ -277,7 +277,7 @@ mod tests {
             sender.send(result.expect("acked").offset).expect("heard");
         };
         batch.on_completion(1, Box::new(tell));
-        batch.settle(acked(0, 2, 7)).tell();
+        batch.settle(acked(0, 2, 7)).tell(Home::here());
         assert_eq!(told.recv(), Ok(8));
     }
 
@@ -295,7 +295,7 @@ mod tests {
         };
         add("early");
         receipt(&batch, 0).on_delivery(|_| panic!("harms nobody else"));
-        batch.settle(acked(0, 1, 7)).tell();
+        batch.settle(acked(0, 1, 7)).tell(Home::here());
         receipt(&batch, 0).on_delivery(|_| panic!("nor here"));
         add("late");
         let told: Vec<_> = told.try_iter().collect();
@@ -309,7 +309,7 @@ mod tests {
         let flags =
             |receipt: &DeliveryFuture| (receipt.is_done(), receipt.succeeded(), receipt.failed());
         assert_eq!(flags(&receipt_of(0)), (false, false, false));
-        batch.settle(acked(0, 1, 5)).tell();
+        batch.settle(acked(0, 1, 5)).tell(Home::here());
         assert_eq!(flags(&receipt_of(0)), (true, true, false));
         assert_eq!(flags(&receipt_of(1)), (false, false, false));
         let cause = DeliveryCause::DeliveryTimeout;

@@ -124,10 +124,14 @@ impl Due {
         std::mem::take(&mut self.wakers)
     }
 
-    /// Wakes the tasks and calls the callbacks.
-    pub(crate) fn tell(self) {
+    /// Wakes the tasks and calls the callbacks. If one of them forks, the child leaves the others
+    /// to its parent.
+    pub(crate) fn tell(self, home: Home) {
         self.wakers.wake();
         for (callback, result) in self.callbacks {
+            if home.is_left() {
+                return;
+            }
             call(callback, result);
         }
     }
@@ -200,6 +204,11 @@ impl BatchState {
 
     /// Calls `callback` when the record is completed: from who completes it, or now if it is.
     pub(crate) fn on_completion(&self, index: u32, callback: Callback) {
+        if self.home.is_left() {
+            // The lock may be held by a thread that is not in this process.
+            let result = self.result(index).unwrap_or_else(|| Err(forked()));
+            return call(callback, result);
+        }
         let mut rest = self.rest.lock();
         // Settling holds the same lock: what is not there now will find the callback.
         match self.found(&rest, index) {
