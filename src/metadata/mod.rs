@@ -369,7 +369,8 @@ impl Partition {
     ) -> bool {
         let is_older = told.leader_epoch >= 0 && told.leader_epoch < self.leader_epoch;
         // Without an id nothing else tells that the topic was deleted and created again.
-        let is_reborn = is_older && !has_id && self.doubts >= DOUBTS_ENOUGH;
+        let has_leader = self.leader.is_some() && self.doubts < DOUBTS_ENOUGH;
+        let is_reborn = is_older && !has_id && !has_leader;
         if is_older && !is_reborn {
             return false;
         }

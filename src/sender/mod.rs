@@ -161,7 +161,7 @@ impl Sender {
         self.expire_batches();
         self.end_lingers();
         self.end_backoffs();
-        self.ask_metadata(|sender, conn| sender.is_turn_of_data(conn));
+        self.ask_metadata(Self::is_turn_of_data);
         self.drain();
         self.ask_metadata(|_, _| false);
         self.retire_connections();

@@ -97,6 +97,37 @@ fn with_lower_epochs_it_is_believed() {
     }
 }
 
+/// Nor does it have to be sent to first: there may be nobody to send to.
+#[test]
+fn with_lower_epochs_it_is_believed_when_it_had_no_leader() {
+    for release in RELEASES {
+        let mut story = Story::with(
+            |config| config.retries = 100,
+            |cluster| {
+                cluster.topic.replication_factor = 1;
+                for broker in &mut cluster.brokers {
+                    broker.api_ranges = ApiRange::of_release(release);
+                }
+            },
+        );
+        story.cluster("orders/0 -> b1");
+        story.take_down("b1");
+        story.bring_up("b1");
+        story.ready();
+        story.take_down("b1");
+        let after = story.send("orders/0", "after");
+        story.wait(ms(3_000));
+        assert!(!is_acked(&story, after), "{release:?}");
+        story.control("b1 is back, and orders is another", |cluster| {
+            cluster.set_up(BrokerId(1));
+            cluster.delete_topic("orders");
+            cluster.create_topic("orders", 1);
+        });
+        story.wait(ms(3_000));
+        story.expect_delivered([after]);
+    }
+}
+
 /// A lagging broker that leaves out partitions takes nothing away.
 #[test]
 fn a_partial_answer_deletes_nothing() {
