@@ -314,6 +314,18 @@ impl Story {
         assert_eq!(found, values, "the log of {place}");
     }
 
+    /// The last value in the log of a place.
+    ///
+    /// # Panics
+    /// It is another.
+    #[track_caller]
+    pub fn expect_log_ends(&self, place: &str, value: &str) {
+        let (topic, partition) = parse_place(place);
+        let records = self.world.cluster().log(&topic, partition).records();
+        let last = records.last().and_then(|record| record.value.as_deref());
+        assert_eq!(last, Some(value.as_bytes()), "the log of {place}");
+    }
+
     /// The times of the lines with these words in them, in microseconds since the story began.
     ///
     /// # Panics

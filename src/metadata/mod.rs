@@ -369,7 +369,8 @@ impl Partition {
     ) -> bool {
         let is_older = told.leader_epoch >= 0 && told.leader_epoch < self.leader_epoch;
         // Without an id nothing else tells that the topic was deleted and created again.
-        let has_leader = self.leader.is_some() && self.doubts < DOUBTS_ENOUGH;
+        let is_there = self.leader.is_some_and(|node| nodes.contains(&node));
+        let has_leader = is_there && self.doubts < DOUBTS_ENOUGH;
         let is_reborn = is_older && !has_id && !has_leader;
         if is_older && !is_reborn {
             return false;

@@ -8,7 +8,7 @@ use crate::connection::in_flight::{Request, RequestKind};
 use crate::connection::phase::{self, PhaseEvent, Step};
 use crate::error::DeliveryCause;
 use crate::seal::SealedJob;
-use crate::slot::BrokerSlot;
+use crate::slot::{BrokerSlot, PartitionSlot};
 use crate::trace::TraceEvent;
 use crate::wire::{self, api_versions};
 use core::fmt;
@@ -275,9 +275,22 @@ impl Sender {
         for carried in drafts.into_iter().flat_map(|draft| draft.carried) {
             self.on_attempt_lost(carried, node, cause, false);
         }
+        if self.rules.is_unanswered && was_ready {
+            self.doubt_all(slot);
+        }
         // Its partitions may have moved elsewhere.
         if !self.lanes.is_empty() {
             self.refresh.want_all();
+        }
+    }
+
+    /// A broker that leads no more has no other way to say so, where it is not asked to answer
+    /// (acks=0), than to close the connection.
+    fn doubt_all(&mut self, broker: BrokerSlot) {
+        for (index, lane) in self.lanes.iter().enumerate() {
+            if lane.leader == Some(broker) {
+                self.metadata.doubt(PartitionSlot::at(index), false);
+            }
         }
     }
 

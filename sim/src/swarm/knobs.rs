@@ -182,6 +182,10 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
     config.delivery_timeout = Some(config.linger + config.request_timeout + slack);
     config.max_in_flight_requests_per_connection = entropy.pick(&[1, 1, 2, 5, 1_000]);
     config.connections_max_idle = ms(entropy.pick(&[1, 60, 2_000, 540_000, 540_000]));
+    if config.metadata_max_age <= ms(1) {
+        // Connecting anew for each answer, something is on the wire at any time: it is never quiet.
+        config.connections_max_idle = config.connections_max_idle.max(ms(60));
+    }
     config
 }
 

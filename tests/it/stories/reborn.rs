@@ -97,6 +97,37 @@ fn with_lower_epochs_it_is_believed() {
     }
 }
 
+/// Without answers a closed connection is all that the old leader says.
+#[test]
+fn with_lower_epochs_it_is_believed_although_nobody_answers() {
+    for release in RELEASES {
+        let mut story = Story::with(
+            |config| config.acks = titorelli::Acks::None,
+            |cluster| {
+                for broker in &mut cluster.brokers {
+                    broker.api_ranges = ApiRange::of_release(release);
+                }
+            },
+        );
+        story.cluster("orders/0 -> b2");
+        for broker in ["b3", "b2"] {
+            story.move_leader("orders/0", broker);
+        }
+        story.ready();
+        story.control("orders is created again", |cluster| {
+            cluster.delete_topic("orders");
+            cluster.create_topic("orders", 1);
+        });
+        for _ in 0..5 {
+            story.send("orders/0", "lost, as acks=0 allows");
+            story.wait(ms(500));
+        }
+        story.send("orders/0", "after");
+        story.run_until_idle();
+        story.expect_log_ends("orders/0", "after");
+    }
+}
+
 /// Nor does it have to be sent to first: there may be nobody to send to.
 #[test]
 fn with_lower_epochs_it_is_believed_when_it_had_no_leader() {
