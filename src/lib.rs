@@ -7,13 +7,16 @@
 //! # Driving it
 //!
 //! Carry out the outputs, tell the facts, and call `handle_timeout` no later than `poll_timeout`
-//! says. There is no further rule.
+//! says. One of the facts is the date: [`set_wall_clock`](ProducerCore::set_wall_clock) tells it
+//! before the first record, and again when it may have changed; without it the timestamps of
+//! records that bring none are of 1970. There is no further rule.
 //!
 //! ```
 //! use titorelli::{Config, Instant, Output, ProducerCore, Reason, Record, SendError};
 //!
 //! let now = Instant::ZERO;
 //! let mut core = ProducerCore::new(Config::default(), [7; 32], now).expect("the defaults work");
+//! core.set_wall_clock(now, 1_893_456_000_000); // It is 2030.
 //!
 //! // Nothing is known of the topic yet: the call becomes a waiter, and there is work.
 //! let sent = core.send(now, &Record::to("orders").value(b"one"));

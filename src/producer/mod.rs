@@ -29,8 +29,8 @@ use waiting::{Waiter, Waiters, Want};
 /// - **commands**, what the application asks: [`send`](Self::send), [`try_send`](Self::try_send),
 ///   [`resume`](Self::resume), [`cancel`](Self::cancel), [`flush`](Self::flush),
 ///   [`partitions_for`](Self::partitions_for), [`close`](Self::close);
-/// - **facts**, what happened outside: [`handle_input`](Self::handle_input) and
-///   [`handle_timeout`](Self::handle_timeout);
+/// - **facts**, what happened outside: [`set_wall_clock`](Self::set_wall_clock),
+///   [`handle_input`](Self::handle_input) and [`handle_timeout`](Self::handle_timeout);
 /// - **effects**, what to do next: [`poll_output`](Self::poll_output) and
 ///   [`poll_timeout`](Self::poll_timeout);
 /// - **observers**: [`stats`](Self::stats), [`report`](Self::report),
@@ -103,7 +103,7 @@ impl ProducerCore {
     // ---- Commands -----------------------------------------------------------------------------
 
     /// Tells the core what Unix time it is, in milliseconds: the `CreateTime` of records that bring
-    /// none is counted from the latest such fact.
+    /// none is counted from the latest such fact, and from 1970 while there is none.
     pub fn set_wall_clock(&mut self, now: Instant, unix_time_ms: i64) {
         self.wall_clock = (self.tick(now), unix_time_ms);
     }
