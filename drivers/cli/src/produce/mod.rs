@@ -75,7 +75,7 @@ impl Produce {
         let config = self.connection.config()?;
         let input = Lines::open(&self.files)?;
         interrupt::listen()?;
-        let patience = config.effective_delivery_timeout() + GRACE;
+        let patience = config.effective_delivery_timeout().saturating_add(GRACE);
         let mut session = Session::new(config, progress(&self.files))?;
         let began = Instant::now();
         let whole = session.send_all(&input, &self.template());
@@ -183,10 +183,11 @@ impl Session {
 
     /// Waits until every accepted record is completed.
     fn finish(&mut self, patience: Duration) {
-        let end = Instant::now() + patience;
+        // None: a time that is never over.
+        let end = Instant::now().checked_add(patience);
         // Its only purpose here is to end lingering at once; the receipts tell the outcomes.
         let _late = self.producer.flush(Duration::ZERO);
-        while self.receipts.len() > 0 && Instant::now() < end {
+        while self.receipts.len() > 0 && end.is_none_or(|end| Instant::now() < end) {
             self.receipts.settle_within(IDLE, &mut self.tally);
             self.show();
         }

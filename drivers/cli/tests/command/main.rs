@@ -175,6 +175,16 @@ fn a_cluster_that_is_not_there_is_told_and_is_exit_status_1() {
 }
 
 #[test]
+fn times_that_are_never_over_are_times_too() {
+    for key in ["delivery_timeout_ms", "request_timeout_ms", "linger_ms"] {
+        let embedded = serve(1);
+        let setting = format!("{key}=1e22");
+        let (status, report) = produce(&embedded.bootstrap(), &["-X", &setting], b"a\nb\n");
+        assert_eq!((status, &report["acked"]), (Some(0), &2.into()), "{key}");
+    }
+}
+
+#[test]
 fn no_lines_are_no_failure() {
     let embedded = serve(1);
     let (status, report) = produce(&embedded.bootstrap(), &[], b"");
