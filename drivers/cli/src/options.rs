@@ -29,7 +29,16 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// The configuration. `defaults` are the command's own, `given` the keys that its other
+    /// The defaults, before anything is set.
+    pub(crate) fn defaults(&self) -> Config {
+        if self.durable {
+            Config::durable()
+        } else {
+            Config::default()
+        }
+    }
+
+    /// The configuration. `config` are the command's own defaults, `given` the keys that its other
     /// options set.
     ///
     /// # Errors
@@ -37,17 +46,9 @@ impl Settings {
     /// A file that cannot be read, a key that does not exist, or a value that it cannot have.
     pub(crate) fn config(
         &self,
-        defaults: &[(&str, &str)],
+        mut config: Config,
         given: &[(&str, &str)],
     ) -> Result<Config, Box<dyn Error>> {
-        let mut config = if self.durable {
-            Config::durable()
-        } else {
-            Config::default()
-        };
-        for (key, value) in defaults {
-            config.set(key, value)?;
-        }
         if let Some(file) = &self.file {
             let told = |error: &dyn Error| format!("{}: {error}", file.display());
             let text = std::fs::read_to_string(file).map_err(|error| told(&error))?;
@@ -73,7 +74,6 @@ pub(crate) struct Connection {
         value_name = "HOST:PORT"
     )]
     #[arg(value_delimiter = ',')]
-    #[arg(required_unless_present_any = ["file", "pairs"])]
     #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     bootstrap: Vec<String>,
     #[command(flatten)]
@@ -85,12 +85,19 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// As [`Settings::config`].
+    /// As [`Settings::config`], and when nothing names a broker: lines that were meant for another
+    /// cluster are not sent to the one that happens to be on this machine.
     pub(crate) fn config(&self) -> Result<Config, Box<dyn Error>> {
         let servers = self.bootstrap.join(",");
         let given = [("bootstrap_servers", &*servers)];
         let count = usize::from(!self.bootstrap.is_empty());
-        self.settings.config(&[], &given[..count])
+        let mut defaults = self.settings.defaults();
+        defaults.bootstrap_servers.clear();
+        let config = self.settings.config(defaults, &given[..count])?;
+        if config.bootstrap_servers.is_empty() {
+            return Err("no brokers to ask: give -b HOST:PORT, or bootstrap_servers".into());
+        }
+        Ok(config)
     }
 }
 

@@ -165,7 +165,11 @@ impl Perf {
         .into_iter()
         .filter_map(|(key, value)| Some((key, value.as_deref()?)))
         .collect();
-        self.settings.config(&DEFAULTS, &own)
+        let mut defaults = self.settings.defaults();
+        for (key, value) in DEFAULTS {
+            defaults.set(key, value)?;
+        }
+        self.settings.config(defaults, &own)
     }
 
     /// Sleeps until the record is due.

@@ -210,6 +210,24 @@ fn wrong_arguments_are_exit_status_2_before_anything_is_sent() {
 }
 
 #[test]
+fn without_a_broker_named_nothing_is_sent_anywhere() {
+    let file = std::env::temp_dir().join(format!("titorelli-{}.properties", std::process::id()));
+    std::fs::write(&file, "acks=all\n").expect("a file");
+    let path = file.to_str().expect("a path of text");
+    for arguments in [&[][..], &["-X", "acks=all"], &["-F", path], &["--durable"]] {
+        let output = run(&[&["produce", "-t", "t"], arguments].concat(), b"a\n");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains("give -b HOST:PORT"), "{told}");
+    }
+    let embedded = serve(1);
+    std::fs::write(&file, format!("bootstrap.servers={}", embedded.bootstrap())).expect("a file");
+    let output = run(&["produce", "-t", "t", "-F", path], b"a\n");
+    std::fs::remove_file(&file).expect("it is there");
+    assert_eq!(output.status.code(), Some(0), "a file may name them");
+}
+
+#[test]
 fn the_help_tells_the_exit_statuses_and_the_version_has_the_commands_name() {
     for (arguments, words) in [
         (&["--help"][..], "A Kafka producer whose whole behaviour"),
