@@ -3,7 +3,8 @@
 //! Owns: which key a name means, and what is said of a name that means none. How a value is read
 //! is its kind's.
 
-use super::{Config, KEYS, Key, properties};
+use super::properties::{self, Property};
+use super::{Config, KEYS, Key};
 use crate::error::ConfigError;
 use strsim::levenshtein;
 
@@ -152,13 +153,18 @@ impl Config {
     pub fn set_properties(&mut self, text: &str) -> Result<(), ConfigError> {
         for property in properties::parse(text) {
             let (line, property) = property.map_err(|line| {
-                ConfigError::new(format!("line {line}"), "an escape \\u needs four digits")
+                ConfigError::new(
+                    format!("line {line}"),
+                    "an escape \\u needs four hexadecimal digits",
+                )
             })?;
-            self.set(&property.key, &property.value)
-                .map_err(|error| ConfigError {
-                    reason: format!("{} (line {line})", error.reason),
-                    ..error
-                })?;
+            let Property { key, value } = property;
+            self.set(&key, &value).map_err(|error| {
+                let hint = "; a comment has a line of its own";
+                let hint = if value.contains(" #") { hint } else { "" };
+                let reason = format!("{}{hint} (line {line})", error.reason);
+                ConfigError { reason, ..error }
+            })?;
         }
         Ok(())
     }
@@ -391,5 +397,8 @@ mod tests {
         assert_eq!(config.linger, Duration::from_millis(5));
         let error = config.set_properties("acks=1\n\nlingerms=5").unwrap_err();
         assert_eq!(error.reason, "unknown; did you mean linger_ms? (line 3)");
+        let error = config.set_properties("retries=3 # or more").unwrap_err();
+        let words = "; a comment has a line of its own (line 1)";
+        assert!(error.reason.ends_with(words), "{error}");
     }
 }
