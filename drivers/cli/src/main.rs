@@ -14,6 +14,7 @@ mod perf;
 mod produce;
 mod serve;
 mod sim;
+mod stop;
 
 use clap::{Parser, Subcommand};
 use output::tell;

@@ -78,15 +78,16 @@ impl Samples {
         })
     }
 
-    /// A sampled record was completed.
+    /// A sampled record was completed. One that failed has no latency.
     pub(crate) fn completed(&self, latency: Duration, is_error: bool) {
         if is_error {
             self.errors.fetch_add(1, Ordering::Relaxed);
+        } else {
+            let latencies = self.latencies.lock();
+            latencies
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(latency);
         }
-        self.latencies
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(latency);
         self.completed.fetch_add(1, Ordering::Release);
     }
 
@@ -119,9 +120,9 @@ pub(crate) struct Run {
     pub(crate) steady: Mark,
     /// When the last record was completed.
     pub(crate) end: Mark,
-    /// Records in all.
+    /// Records that the producer was given.
     pub(crate) records: u64,
-    /// Records of the first fifth.
+    /// Records that were acknowledged when `steady` was.
     pub(crate) warm_up: u64,
     /// Bytes of one payload.
     pub(crate) payload_bytes: usize,
@@ -140,13 +141,13 @@ impl Run {
     pub(crate) fn json(&self, samples: &Samples) -> String {
         let latencies = samples.sorted();
         let seconds = |from: &Mark| (self.end.at - from.at).as_secs_f64();
-        let records = self.records as f64;
-        let steady_records = (self.records - self.warm_up) as f64;
+        let acked = self.records.saturating_sub(self.errors);
+        let (records, steady_records) = (acked as f64, acked.saturating_sub(self.warm_up) as f64);
         let wall = seconds(&self.begin);
         let user = self.end.cpu.user - self.begin.cpu.user;
         let system = self.end.cpu.system - self.begin.cpu.system;
         let steady_cpu = self.end.cpu.sum() - self.steady.cpu.sum();
-        let rate = records / wall;
+        let rate = per(records, wall);
         let fields = [
             ("client", "\"titorelli\"".to_owned()),
             ("version", format!("\"{}\"", env!("CARGO_PKG_VERSION"))),
@@ -163,15 +164,15 @@ impl Run {
             ("cpu_s", format!("{:.4}", user + system)),
             (
                 "cpu_s_per_m",
-                format!("{:.4}", (user + system) / records * 1e6),
+                format!("{:.4}", per(user + system, records) * 1e6),
             ),
             (
                 "steady_records_per_s",
-                format!("{:.1}", steady_records / seconds(&self.steady)),
+                format!("{:.1}", per(steady_records, seconds(&self.steady))),
             ),
             (
                 "steady_cpu_s_per_m",
-                format!("{:.4}", steady_cpu / steady_records * 1e6),
+                format!("{:.4}", per(steady_cpu, steady_records) * 1e6),
             ),
             ("max_rss_kb", max_rss_kb().to_string()),
             ("lat_n", latencies.len().to_string()),
@@ -188,6 +189,11 @@ impl Run {
         let fields = fields.map(|(name, value)| format!("\"{name}\":{value}"));
         format!("{{{}}}", fields.join(","))
     }
+}
+
+/// The quotient; 0 where it would be no number.
+fn per(value: f64, count: f64) -> f64 {
+    if count > 0.0 { value / count } else { 0.0 }
 }
 
 /// The percentile of sorted latencies, in milliseconds; 0 without any.

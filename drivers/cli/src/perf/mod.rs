@@ -8,6 +8,7 @@ mod payload;
 
 use crate::options::Settings;
 use crate::output::{print, tell};
+use crate::stop::is_about_one_record;
 use crate::{Ended, UNACKNOWLEDGED};
 use clap::{Args, ValueEnum};
 use measure::{Mark, Run, Samples};
@@ -18,7 +19,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
-use titorelli_mio::{Config, DeliveryError, DeliveryFuture, Producer, Record, RecordMetadata};
+use titorelli_mio::{
+    Config, DeliveryError, DeliveryFuture, Producer, Record, RecordMetadata, SendError,
+};
 
 /// Receipts are checked after so many sends.
 const SETTLE_EVERY: u64 = 256;
@@ -36,8 +39,9 @@ const DEFAULTS: [(&str, &str); 3] = [
 ///
 /// Unless told otherwise the cluster is at 127.0.0.1:9092, batches linger 5 ms, memory is 64 MiB.
 ///
-/// Exit status: 0 when every record was acknowledged, 1 when one was not, 2 when nothing could
-/// begin.
+/// It ends at the first record that is not accepted, and what it prints is of those until then:
+/// rates count acknowledged records only. Exit status: 0 when every record was acknowledged, 1 when
+/// one was not, 2 when nothing could begin.
 #[derive(Args)]
 pub(crate) struct Perf {
     /// Brokers to ask for the cluster first.
@@ -108,34 +112,21 @@ impl Perf {
             producer: Producer::new(self.config()?)?,
             samples: Samples::with_capacity(sample_count),
             receipts: VecDeque::new(),
+            offered: 0,
             settled: 0,
             errors: 0,
         };
-        let warm_up = (self.records / 5).max(1);
         let begin = Mark::now()?;
-        let mut steady = begin;
-        for index in 0..self.records {
-            if index == warm_up {
-                if self.rate == 0.0 {
-                    load.settle_until(warm_up);
-                }
-                steady = Mark::now()?;
-            }
-            self.pace(index, &begin);
-            self.send(index, &pool, &mut load);
-            if index % SETTLE_EVERY == SETTLE_EVERY - 1 {
-                load.settle();
-            }
-        }
-        load.settle_until(self.records);
+        let (steady, warm_up) = self.send_all(&pool, &mut load, &begin)?;
+        load.settle_all();
         let run = Run {
             begin,
             steady,
             end: Mark::now()?,
-            records: self.records,
+            records: load.offered,
             warm_up,
             payload_bytes: self.size,
-            errors: load.errors + load.samples.errors(),
+            errors: load.errors(),
             pool_crc32: pool.crc32(),
         };
         print(&format!("{}\n", run.json(&load.samples)))?;
@@ -145,6 +136,45 @@ impl Perf {
         } else {
             ExitCode::SUCCESS
         })
+    }
+
+    /// Sends until one is refused: all are alike, so the next would fare no better. Tells the
+    /// moment when the first fifth was acknowledged, and how many records that were.
+    fn send_all(
+        &self,
+        pool: &Pool,
+        load: &mut Load,
+        begin: &Mark,
+    ) -> Result<(Mark, u64), Box<dyn Error>> {
+        let warm_up = (self.records / 5).max(1);
+        let mut steady = (*begin, 0);
+        for index in 0..self.records {
+            if index == warm_up {
+                if self.rate == 0.0 {
+                    load.settle_all();
+                }
+                steady = (Mark::now()?, load.acked());
+            }
+            self.pace(index, begin);
+            match self.send(index, pool, load) {
+                Ok(()) => {}
+                Err(error) if index == 0 && is_about_one_record(&error) => {
+                    return Err(error.into());
+                }
+                Err(error) => {
+                    load.refused(&error);
+                    tell(format_args!(
+                        "titorelli: stopped after {} records: the next would fare no better",
+                        load.offered
+                    ));
+                    break;
+                }
+            }
+            if index % SETTLE_EVERY == SETTLE_EVERY - 1 {
+                load.settle();
+            }
+        }
+        Ok(steady)
     }
 
     fn config(&self) -> Result<Config, Box<dyn Error>> {
@@ -190,7 +220,7 @@ impl Perf {
         }
     }
 
-    fn send(&self, index: u64, pool: &Pool, load: &mut Load) {
+    fn send(&self, index: u64, pool: &Pool, load: &mut Load) -> Result<(), SendError> {
         let number = index.to_be_bytes();
         let low = usize::from(u16::from_be_bytes([number[6], number[7]]));
         let record = Record {
@@ -198,9 +228,9 @@ impl Perf {
             ..Record::to(&self.topic).value(pool.payload(low))
         };
         if index.is_multiple_of(self.sample) {
-            load.send_sampled(&record);
+            load.send_sampled(&record)
         } else {
-            load.send(&record);
+            load.send(&record)
         }
     }
 }
@@ -211,28 +241,35 @@ struct Load {
     samples: Arc<Samples>,
     /// Oldest first.
     receipts: VecDeque<DeliveryFuture>,
-    /// Unsampled records that were completed.
+    /// Records that the producer was given.
+    offered: u64,
+    /// Unsampled records that were completed, or never accepted.
     settled: u64,
-    /// Those of them that failed.
+    /// Those of them that were not acknowledged.
     errors: u64,
 }
 
 impl Load {
-    fn send(&mut self, record: &Record<'_>) {
-        match self.producer.send(record) {
-            Ok(receipt) => self.receipts.push_back(receipt),
-            Err(error) => self.failed(&error),
-        }
+    fn send(&mut self, record: &Record<'_>) -> Result<(), SendError> {
+        self.receipts.push_back(self.producer.send(record)?);
+        self.offered += 1;
+        Ok(())
     }
 
-    fn send_sampled(&mut self, record: &Record<'_>) {
+    fn send_sampled(&mut self, record: &Record<'_>) -> Result<(), SendError> {
         let (samples, sent_at) = (Arc::clone(&self.samples), Instant::now());
         let note = move |outcome: Result<RecordMetadata, DeliveryError>| {
             samples.completed(sent_at.elapsed(), outcome.is_err());
         };
-        if let Err(error) = self.producer.send_with(record, note) {
-            self.failed(&error);
-        }
+        self.producer.send_with(record, note)?;
+        self.offered += 1;
+        Ok(())
+    }
+
+    /// A record was not accepted.
+    fn refused(&mut self, error: &SendError) {
+        self.offered += 1;
+        self.failed(error);
     }
 
     fn failed(&mut self, error: &dyn Error) {
@@ -251,6 +288,16 @@ impl Load {
         }
     }
 
+    fn errors(&self) -> u64 {
+        self.errors + self.samples.errors()
+    }
+
+    /// Records that were acknowledged, as far as they were looked at.
+    fn acked(&self) -> u64 {
+        let errors = self.errors();
+        (self.settled + self.samples.completed_len()).saturating_sub(errors)
+    }
+
     /// Counts every completed record up to the first that is not.
     fn settle(&mut self) {
         while let Some(oldest) = self.receipts.front() {
@@ -265,9 +312,9 @@ impl Load {
         }
     }
 
-    /// Waits until so many records are completed.
-    fn settle_until(&mut self, records: u64) {
-        while self.settled + self.samples.completed_len() < records {
+    /// Waits until every record is completed.
+    fn settle_all(&mut self) {
+        while self.settled + self.samples.completed_len() < self.offered {
             match self.receipts.front_mut() {
                 Some(oldest) => {
                     if let Some(outcome) = oldest.wait(PATIENCE) {

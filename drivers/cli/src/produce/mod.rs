@@ -10,6 +10,7 @@ mod template;
 
 use crate::options::Connection;
 use crate::output::{print, tell};
+use crate::stop::is_about_one_record;
 use crate::{Ended, INTERRUPTED, UNACKNOWLEDGED, interrupt};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tally::Tally;
 use template::{Template, header};
-use titorelli_mio::{BuildError, Config, Producer, SendError};
+use titorelli_mio::{BuildError, Config, Producer};
 
 /// How often completed records are counted, and Ctrl-C is noticed, while nothing arrives.
 const IDLE: Duration = Duration::from_millis(100);
@@ -200,14 +201,6 @@ impl Session {
                 .set_message(format!("{acked} of {records} records acknowledged"));
         }
     }
-}
-
-/// Whether another record may be accepted where this one was not.
-fn is_about_one_record(error: &SendError) -> bool {
-    matches!(
-        error,
-        SendError::TooLarge { .. } | SendError::InvalidRecord(_)
-    )
 }
 
 /// A bar over the files' bytes, or a count of bytes where a pipe hides the end.

@@ -1,6 +1,8 @@
 //! The command as its users run it: a process, its files, its exit status, and what the embedded
 //! cluster holds afterwards.
 
+mod perf;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -329,45 +331,6 @@ fn ctrl_c_is_answered_while_nobody_can_be_reached_and_the_second_ends() {
     kill(pid, Signal::SIGINT).expect("it waits for a broker");
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     drop(stdin);
-}
-
-#[test]
-fn perf_prints_one_line_with_what_it_cost() {
-    let embedded = serve(12);
-    let bootstrap = embedded.bootstrap();
-    let arguments = [
-        "perf",
-        "--bootstrap",
-        &bootstrap,
-        "--topic",
-        "t",
-        "--records",
-        "20000",
-    ];
-    let more = [
-        "--size",
-        "100",
-        "--key",
-        "int",
-        "--acks",
-        "all",
-        "--idempotence",
-        "off",
-    ];
-    let output = run(&[&arguments[..], &more].concat(), b"");
-    assert_eq!(output.status.code(), Some(0));
-    let line = json(&output.stdout);
-    assert_eq!(
-        (&line["records"], &line["errors"]),
-        (&20_000.into(), &0.into())
-    );
-    assert_eq!(
-        (&line["lat_n"], &line["pool_crc32"]),
-        (&200.into(), &"fe835c7e".into())
-    );
-    let cluster = embedded.into_cluster();
-    let counts = (0..12).map(|partition| cluster.log("t", partition).record_count());
-    assert_eq!(counts.sum::<u64>(), 20_000);
 }
 
 #[test]
