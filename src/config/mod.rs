@@ -1,10 +1,11 @@
 //! The configuration: every knob with its unit, default and meaning.
 //!
 //! `keys.rs` is the table of keys, `kinds.rs` how a value reads as text, `text.rs` which names mean
-//! which key, `check.rs` what fits together.
+//! which key, `foreign.rs` what is said of other clients' keys, `check.rs` what fits together.
 
 mod check;
 mod choices;
+mod foreign;
 mod keys;
 mod kinds;
 mod properties;

@@ -1,10 +1,10 @@
 //! The configuration by text: every key under the names that three clients use.
 //!
-//! Owns: which key a name means, and what is said of a name that means none. How a value is read
+//! Owns: which key a name means, and what is said of a name that nobody knows. How a value is read
 //! is its kind's.
 
 use super::properties::{self, Property};
-use super::{Config, KEYS, Key};
+use super::{Config, KEYS, Key, foreign};
 use crate::error::ConfigError;
 use strsim::levenshtein;
 
@@ -32,63 +32,6 @@ const CONVERTED: &[Converted] = &[
             _ => Err(format!("{text:?} is neither https nor empty")),
         },
     ),
-];
-
-/// Names of other clients for what does not exist here under a key, and why.
-const FOREIGN: &[(&[&str], &str)] = &[
-    (
-        &["enable.idempotence", "enable.gapless.guarantee"],
-        "not possible in this version, only false",
-    ),
-    (
-        &["transactional.id", "transaction.timeout.ms"],
-        "transactions are not there in this version",
-    ),
-    (
-        &["key.serializer", "value.serializer"],
-        "serializers are given in code, to a typed producer",
-    ),
-    (
-        &["ssl.context", "ssl.engine.factory.class"],
-        "a ready-made TLS configuration is given in code, to the driver's builder",
-    ),
-    (
-        &["ssl.password", "ssl.key.password", "ssl.keystore.password"],
-        "encrypted keys are not there in this version: decrypt the key file",
-    ),
-    (
-        &["enable.ssl.certificate.verification"],
-        "certificates are always verified; give ssl_cafile the authority to trust",
-    ),
-    (
-        &["sasl.mechanism", "sasl.mechanisms", "sasl.jaas.config"],
-        "SASL is not there in this version",
-    ),
-    (
-        &["queue.buffering.max.messages", "batch.num.messages"],
-        "records are counted in bytes: buffer_memory, batch_size",
-    ),
-    (
-        &[
-            "compression.gzip.level",
-            "compression.lz4.level",
-            "compression.zstd.level",
-        ],
-        "there is one level, that of the codec in use: compression_level",
-    ),
-    (
-        &["sticky.partitioning.linger.ms"],
-        "a partition is kept until its batch is full or has left",
-    ),
-];
-
-/// Foreign keys with the one value that is what happens anyway.
-const HARMLESS: &[(&str, &str)] = &[
-    ("enable.idempotence", "false"),
-    ("enable.gapless.guarantee", "false"),
-    ("enable.ssl.certificate.verification", "true"),
-    ("ssl.truststore.type", "pem"),
-    ("ssl.keystore.type", "pem"),
 ];
 
 const fn converted(
@@ -121,9 +64,7 @@ impl Config {
             let value = (converted.convert)(value).map_err(error)?;
             return (known.read)(self, &value).map_err(error);
         }
-        let is_harmless =
-            |(name, only): &(&str, &str)| *name == wanted && only.eq_ignore_ascii_case(value);
-        if HARMLESS.iter().any(is_harmless) {
+        if foreign::is_harmless(&wanted, value) {
             return Ok(());
         }
         Err(error(refusal(key)))
@@ -185,10 +126,8 @@ impl Key {
 
 /// Why there is no such key.
 fn refusal(key: &str) -> String {
-    let wanted = plain(key);
-    let is_foreign = |(names, _): &&(&[&str], &str)| names.contains(&&*wanted);
-    if let Some((_, reason)) = FOREIGN.iter().find(is_foreign) {
-        return (*reason).to_owned();
+    if let Some(reason) = foreign::reason(&plain(key)) {
+        return reason.to_owned();
     }
     match nearest(key) {
         Some(name) => format!("unknown; did you mean {name}?"),
@@ -220,6 +159,7 @@ fn nearest(key: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::foreign::{FOREIGN, HARMLESS};
     use crate::config::{ApiVersion, Partitioner, SecurityProtocol};
     use crate::wire::Codec;
     use core::time::Duration;
@@ -268,8 +208,8 @@ mod tests {
     fn every_name_means_one_thing() {
         let mut names: Vec<String> = KEYS.iter().flat_map(Key::names).map(plain).collect();
         names.extend(CONVERTED.iter().map(|known| known.name.to_owned()));
-        let foreign = FOREIGN.iter().flat_map(|(names, _)| *names);
-        names.extend(foreign.map(|name| (*name).to_owned()));
+        let theirs = FOREIGN.iter().flat_map(|(names, _)| *names);
+        names.extend(theirs.map(|name| (*name).to_owned()));
         let count = names.len();
         names.sort_unstable();
         names.dedup();
@@ -316,6 +256,13 @@ mod tests {
         assert!(reason("key.serializer", "StringSerializer").contains("in code"));
         assert!(reason("transactional_id", "t").contains("transactions"));
         assert!(reason("enable.ssl.certificate.verification", "false").contains("ssl_cafile"));
+        assert!(reason("ssl_crlfile", "a.pem").contains("revoked"));
+        assert!(reason("ssl.truststore.type", "JKS").contains("ssl_cafile"));
+        assert!(reason("sasl_plain_username", "me").contains("SASL"));
+        assert!(reason("sasl.nobody.knows", "me").contains("SASL"));
+        assert!(reason("api_version_auto_timeout_ms", "1").contains("setup_timeout_ms"));
+        assert!(reason("statistics.interval.ms", "1").contains("metrics"));
+        assert!(reason("log_level", "7").contains("nothing is logged"));
         for (key, value) in HARMLESS {
             assert_eq!(set(&[(key, value)]), Config::default(), "{key}");
         }

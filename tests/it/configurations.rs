@@ -142,6 +142,22 @@ fn deliver(world: &mut World, number: usize) {
     panic!("record {number} is refused again and again");
 }
 
+/// Every key that kafka-python, the Java producer and librdkafka document for a producer.
+const THEIRS: &str = include_str!("keys_of_other_clients.txt");
+
+#[test]
+fn every_key_of_the_three_clients_is_known_or_refused_with_its_reason() {
+    for name in THEIRS.split_whitespace() {
+        // Hardly a key takes this value, but that is told of a key that is known.
+        let told = Config::default().set(name, "?");
+        let reason = told.err().map(|error| error.reason).unwrap_or_default();
+        let is_unknown = ["unknown;", "unknown,"]
+            .iter()
+            .any(|words| reason.starts_with(words));
+        assert!(!is_unknown, "{name}: {reason}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
