@@ -11,6 +11,8 @@ const WIRE_BYTES_MAX: usize = 0x7fff_ffff;
 const RECORD_BYTES_MIN: usize = 256;
 /// The first release that takes LZ4; the protocol does not tell.
 const LZ4_SINCE: Release = Release::new(0, 8, 2);
+/// The core counts in microseconds.
+const SPAN_MIN: Duration = Duration::from_micros(1);
 /// Answers about a few brokers and topics must fit.
 const RECEIVE_BYTES_MIN: usize = 1_024;
 
@@ -106,11 +108,14 @@ impl Config {
             ),
             ("metrics_sample_window", self.metrics_sample_window),
         ] {
-            if span.is_zero() {
-                return Err(ConfigError::new(key, "must be more than 0"));
+            if span < SPAN_MIN {
+                return Err(ConfigError::new(
+                    key,
+                    "must be more than 0, a microsecond at least",
+                ));
             }
         }
-        if self.connections_max_idle.is_zero() {
+        if self.connections_max_idle < SPAN_MIN {
             let reason = "0 would close every connection at once; -1 keeps them open";
             return Err(ConfigError::new("connections_max_idle", reason));
         }
@@ -354,6 +359,22 @@ mod tests {
             ("partitioner_ignore_keys", "true"),
         ];
         refused(&keys, "partitioner_ignore_keys");
+    }
+
+    #[test]
+    fn a_time_below_what_is_counted_is_refused() {
+        for set in [
+            |config: &mut Config, time| config.request_timeout = time,
+            |config: &mut Config, time| config.socket_connection_setup_timeout = time,
+            |config: &mut Config, time| config.metrics_sample_window = time,
+            |config: &mut Config, time| config.connections_max_idle = time,
+        ] {
+            let mut config = Config::default();
+            set(&mut config, Duration::from_nanos(999));
+            config.check().expect_err("nothing is that short");
+            set(&mut config, Duration::from_micros(1));
+            assert_eq!(config.check(), Ok(()));
+        }
     }
 
     #[test]

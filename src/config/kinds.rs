@@ -11,6 +11,10 @@ use std::path::PathBuf;
 /// The text of a value that is not set.
 const UNSET: &str = "unset";
 
+/// 584,000 years: as long as can be counted in microseconds, and still be added to the clocks of
+/// all systems.
+const FOR_EVER: Duration = Duration::from_millis(u64::MAX / 1_000);
+
 /// A type of values.
 pub(super) trait Kind {
     type Value;
@@ -368,11 +372,18 @@ fn number<T: FromStr>(text: &str) -> Result<T, String> {
         .map_err(|_| format!("{text:?} is not a number that this key can have"))
 }
 
+/// Parts of a microsecond round up, so that a time that is not 0 never becomes 0 for the core,
+/// which counts in microseconds. What is more of them than it can count is for ever.
 fn millis(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a time in milliseconds");
-    if let Ok(whole) = text.replace('_', "").parse() {
-        return Ok(Duration::from_millis(whole));
-    }
-    let millis: f64 = text.parse().map_err(|_| wrong())?;
-    Duration::try_from_secs_f64(millis / 1e3).map_err(|_| wrong())
+    let time = if let Ok(whole) = text.replace('_', "").parse() {
+        Duration::from_millis(whole)
+    } else {
+        let millis: f64 = text.parse().map_err(|_| wrong())?;
+        // A clamp keeps what is no number, and what is negative.
+        Duration::try_from_secs_f64((millis / 1e3).clamp(-1.0, 1e18)).map_err(|_| wrong())?
+    };
+    let micros = time.as_nanos().div_ceil(1_000);
+    let time = u64::try_from(micros).map_or(FOR_EVER, Duration::from_micros);
+    Ok(time.min(FOR_EVER))
 }
