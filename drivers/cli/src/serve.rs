@@ -5,13 +5,9 @@ use crate::{Ended, interrupt};
 use clap::Args;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::thread;
-use std::time::Duration;
 use titorelli_serve::{Embedded, EmbeddedConfig};
 use titorelli_sim::cluster::{Cluster, LogRetention};
 
-/// How soon Ctrl-C is noticed.
-const GLANCE: Duration = Duration::from_millis(50);
 /// Kafka has no such limit; a slip of the finger should not fill the memory.
 const PARTITIONS_MAX: i32 = 100_000;
 
@@ -57,9 +53,7 @@ impl Serve {
             "titorelli: serving {} brokers; Ctrl-C ends it",
             self.brokers
         ));
-        while !interrupt::is_asked() {
-            thread::sleep(GLANCE);
-        }
+        interrupt::wait();
         print(&counts(&embedded.into_cluster()))?;
         Ok(ExitCode::SUCCESS)
     }

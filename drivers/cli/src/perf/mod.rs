@@ -8,8 +8,8 @@ mod payload;
 
 use crate::options::Settings;
 use crate::output::{print, tell};
-use crate::stop::is_about_one_record;
-use crate::{Ended, UNACKNOWLEDGED};
+use crate::stop::{close_on_ctrl_c, is_about_one_record};
+use crate::{Ended, INTERRUPTED, UNACKNOWLEDGED, interrupt};
 use clap::{Args, ValueEnum};
 use measure::{Mark, Run, Samples};
 use payload::Pool;
@@ -40,8 +40,8 @@ const DEFAULTS: [(&str, &str); 3] = [
 /// Unless told otherwise the cluster is at 127.0.0.1:9092, batches linger 5 ms, memory is 64 MiB.
 ///
 /// It ends at the first record that is not accepted, and what it prints is of those until then:
-/// rates count acknowledged records only. Exit status: 0 when every record was acknowledged, 1 when
-/// one was not, 2 when nothing could begin.
+/// rates count acknowledged records only. So it is after Ctrl-C. Exit status: 0 when every record
+/// was acknowledged, 1 when one was not, 2 when nothing could begin, 130 after Ctrl-C.
 #[derive(Args)]
 pub(crate) struct Perf {
     /// Brokers to ask for the cluster first.
@@ -108,14 +108,18 @@ impl Perf {
     pub(crate) fn run(&self) -> Ended {
         let pool = Pool::new(self.size);
         let sample_count = usize::try_from(self.records / self.sample + 1)?;
+        let config = self.config()?;
+        interrupt::listen()?;
+        let patience = config.effective_delivery_timeout();
         let mut load = Load {
-            producer: Producer::new(self.config()?)?,
+            producer: Producer::new(config)?,
             samples: Samples::with_capacity(sample_count),
             receipts: VecDeque::new(),
             offered: 0,
             settled: 0,
             errors: 0,
         };
+        close_on_ctrl_c(&load.producer, patience);
         let begin = Mark::now()?;
         let (steady, warm_up) = self.send_all(&pool, &mut load, &begin)?;
         load.settle_all();
@@ -130,8 +134,9 @@ impl Perf {
             pool_crc32: pool.crc32(),
         };
         print(&format!("{}\n", run.json(&load.samples)))?;
-        let failed = run.errors > 0;
-        Ok(if failed {
+        Ok(if interrupt::is_asked() {
+            ExitCode::from(INTERRUPTED)
+        } else if run.errors > 0 {
             ExitCode::from(UNACKNOWLEDGED)
         } else {
             ExitCode::SUCCESS
@@ -158,6 +163,7 @@ impl Perf {
             self.pace(index, begin);
             match self.send(index, pool, load) {
                 Ok(()) => {}
+                Err(SendError::Closed) => break, // Ctrl-C.
                 Err(error) if index == 0 && is_about_one_record(&error) => {
                     return Err(error.into());
                 }
@@ -202,7 +208,7 @@ impl Perf {
         self.settings.config(defaults, &own)
     }
 
-    /// Sleeps until the record is due.
+    /// Sleeps until the record is due, or until Ctrl-C.
     fn pace(&self, index: u64, begin: &Mark) {
         if self.rate == 0.0 {
             return;
@@ -214,9 +220,9 @@ impl Perf {
         let due = Duration::from_secs_f64(index as f64 / self.rate);
         while let Some(early) = due
             .checked_sub(begin.elapsed())
-            .filter(|early| !early.is_zero())
+            .filter(|early| !early.is_zero() && !interrupt::is_asked())
         {
-            thread::sleep(early);
+            thread::sleep(early.min(interrupt::GLANCE));
         }
     }
 
@@ -315,6 +321,9 @@ impl Load {
     /// Waits until every record is completed.
     fn settle_all(&mut self) {
         while self.settled + self.samples.completed_len() < self.offered {
+            if interrupt::is_urged() {
+                self.producer.close(Duration::ZERO);
+            }
             match self.receipts.front_mut() {
                 Some(oldest) => {
                     if let Some(outcome) = oldest.wait(PATIENCE) {

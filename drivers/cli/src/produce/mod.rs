@@ -10,7 +10,7 @@ mod template;
 
 use crate::options::Connection;
 use crate::output::{print, tell};
-use crate::stop::is_about_one_record;
+use crate::stop::{close_on_ctrl_c, is_about_one_record};
 use crate::{Ended, INTERRUPTED, UNACKNOWLEDGED, interrupt};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tally::Tally;
 use template::{Template, header};
-use titorelli_mio::{BuildError, Config, Producer};
+use titorelli_mio::{BuildError, Config, Producer, SendError};
 
 /// How often completed records are counted, and Ctrl-C is noticed, while nothing arrives.
 const IDLE: Duration = Duration::from_millis(100);
@@ -32,7 +32,10 @@ const GRACE: Duration = Duration::from_secs(5);
 ///
 /// A line is what stands before a newline; a carriage return belongs to it. Exit status: 0 when
 /// every record was acknowledged, 1 when one was not or reading failed, 2 when nothing could begin
-/// or the report could not be printed, 130 after Ctrl-C.
+/// or the report could not be printed, 130 after Ctrl-C, whatever became of the records.
+///
+/// Ctrl-C ends reading and sending, and waits for what was accepted. Pressed again it does not wait
+/// either; what is not acknowledged by then is counted as failed, or as perhaps written.
 #[derive(Args)]
 pub(crate) struct Produce {
     #[command(flatten)]
@@ -78,6 +81,7 @@ impl Produce {
         interrupt::listen()?;
         let patience = config.effective_delivery_timeout().saturating_add(GRACE);
         let mut session = Session::new(config, progress(&self.files))?;
+        close_on_ctrl_c(&session.producer, patience);
         let began = Instant::now();
         let whole = session.send_all(&input, &self.template());
         session.finish(patience);
@@ -93,10 +97,10 @@ impl Produce {
             }
             None => words(),
         }
-        Ok(if !tally.is_complete() || !whole {
-            ExitCode::from(UNACKNOWLEDGED)
-        } else if interrupt::is_asked() {
+        Ok(if interrupt::is_asked() {
             ExitCode::from(INTERRUPTED)
+        } else if !tally.is_complete() || !whole {
+            ExitCode::from(UNACKNOWLEDGED)
         } else {
             ExitCode::SUCCESS
         })
@@ -165,8 +169,14 @@ impl Session {
                 record.key.unwrap_or_default(),
                 record.value.unwrap_or_default(),
             );
-            self.tally.offered(key.len() + value.len());
-            match self.producer.send(&record) {
+            let bytes = key.len() + value.len();
+            let sent = self.producer.send(&record);
+            if let Err(SendError::Closed) = sent {
+                // Ctrl-C: this line is as good as unread.
+                return true;
+            }
+            self.tally.offered(bytes);
+            match sent {
                 Ok(receipt) => self.receipts.push(receipt),
                 Err(error) => {
                     self.tally.refused(&error);
@@ -189,6 +199,10 @@ impl Session {
         // Its only purpose here is to end lingering at once; the receipts tell the outcomes.
         let _late = self.producer.flush(Duration::ZERO);
         while self.receipts.len() > 0 && end.is_none_or(|end| Instant::now() < end) {
+            if interrupt::is_urged() {
+                // What is under way fails, and is counted.
+                self.producer.close(Duration::ZERO);
+            }
             self.receipts.settle_within(IDLE, &mut self.tally);
             self.show();
         }

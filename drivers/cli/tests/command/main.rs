@@ -1,14 +1,12 @@
 //! The command as its users run it: a process, its files, its exit status, and what the embedded
 //! cluster holds afterwards.
 
+mod ctrl_c;
 mod perf;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
 use serde_json::Value;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 use titorelli_serve::{Embedded, EmbeddedConfig};
 use titorelli_sim::cluster::Cluster;
 
@@ -277,60 +275,6 @@ fn a_standard_error_that_nobody_reads_ends_no_work() {
     let output = child.wait_with_output().expect("the command ends");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(json(&output.stdout)["acked"], 2);
-}
-
-#[test]
-fn ctrl_c_sends_what_was_read_and_reports() {
-    let embedded = serve(1);
-    let bootstrap = embedded.bootstrap();
-    let mut child = spawn(&["produce", "-b", &bootstrap, "-t", "t", "--report", "json"]);
-    let mut stdin = child.stdin.take().expect("piped");
-    stdin
-        .write_all(b"one\ntwo\nunfinished")
-        .expect("the command reads");
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while embedded.control(|cluster| cluster.log("t", 0).record_count()) < 2 {
-        assert!(
-            Instant::now() < deadline,
-            "lines of a pipe are sent while it stays open"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
-    kill(pid, Signal::SIGINT).expect("the command runs");
-    let status = child.wait().expect("the command ends");
-    let mut stdout = Vec::new();
-    child
-        .stdout
-        .take()
-        .expect("piped")
-        .read_to_end(&mut stdout)
-        .expect("readable");
-    let report = json(&stdout);
-    assert_eq!(status.code(), Some(130));
-    assert_eq!(
-        (&report["records"], &report["acked"]),
-        (&2.into(), &2.into())
-    );
-    drop(stdin);
-}
-
-#[test]
-fn ctrl_c_is_answered_while_nobody_can_be_reached_and_the_second_ends() {
-    let mut child = spawn(&["produce", "-b", "127.0.0.1:9", "-t", "t"]);
-    let mut stdin = child.stdin.take().expect("piped");
-    stdin.write_all(b"a\n").expect("it reads");
-    std::thread::sleep(Duration::from_millis(300));
-    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
-    kill(pid, Signal::SIGINT).expect("it runs");
-    let mut stderr = child.stderr.take().expect("piped");
-    let words = b"titorelli: ending in good order; once more to end at once\n";
-    let mut told = vec![0; words.len()];
-    stderr.read_exact(&mut told).expect("it says something");
-    assert_eq!(told, words);
-    kill(pid, Signal::SIGINT).expect("it waits for a broker");
-    assert_eq!(child.wait().expect("it ends").code(), Some(130));
-    drop(stdin);
 }
 
 #[test]
