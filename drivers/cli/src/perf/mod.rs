@@ -25,6 +25,8 @@ use titorelli_mio::{
 
 /// Receipts are checked after so many sends.
 const SETTLE_EVERY: u64 = 256;
+/// Room is taken beforehand for so many samples at most.
+const SAMPLES_AHEAD: usize = 1 << 20;
 /// How long one look at the oldest receipt may wait.
 const PATIENCE: Duration = Duration::from_millis(5);
 
@@ -54,7 +56,7 @@ pub(crate) struct Perf {
     /// How many records to send.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(2..))]
     records: u64,
-    /// Bytes of each value.
+    /// Bytes of each value; no more than `max_request_size` and `buffer_memory` allow.
     #[arg(long, default_value_t = 100)]
     size: usize,
     /// The key: none, or the record's number in eight bytes.
@@ -82,7 +84,7 @@ pub(crate) struct Perf {
     #[arg(long)]
     buffer_mb: Option<u64>,
     /// Records per second; 0 is as fast as it goes.
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, value_parser = rate)]
     rate: f64,
     /// Measure the latency of one record in so many.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
@@ -106,14 +108,15 @@ enum Switch {
 impl Perf {
     /// Sends the records and prints the line.
     pub(crate) fn run(&self) -> Ended {
-        let pool = Pool::new(self.size);
-        let sample_count = usize::try_from(self.records / self.sample + 1)?;
         let config = self.config()?;
+        self.check_size(&config)?;
+        let pool = Pool::new(self.size);
+        let samples = usize::try_from(self.records / self.sample + 1)?;
         interrupt::listen()?;
         let patience = config.effective_delivery_timeout();
         let mut load = Load {
             producer: Producer::new(config)?,
-            samples: Samples::with_capacity(sample_count),
+            samples: Samples::with_capacity(samples.min(SAMPLES_AHEAD)),
             receipts: VecDeque::new(),
             offered: 0,
             settled: 0,
@@ -188,7 +191,8 @@ impl Perf {
             return Err("--idempotence on: this version cannot do it yet".into());
         }
         let servers = self.bootstrap.as_ref().map(|servers| servers.join(","));
-        let buffer_memory = self.buffer_mb.map(|mib| (mib << 20).to_string());
+        let buffer_memory = self.buffer_mb.map(|mib| mib.saturating_mul(1 << 20));
+        let buffer_memory = buffer_memory.map(|bytes| bytes.to_string());
         let own: Vec<(&str, &str)> = [
             ("bootstrap.servers", &servers),
             ("acks", &self.acks),
@@ -208,6 +212,19 @@ impl Perf {
         self.settings.config(defaults, &own)
     }
 
+    /// Refuses what could never be sent, before memory is taken for it.
+    fn check_size(&self, config: &Config) -> Result<(), Box<dyn Error>> {
+        for (key, limit) in [
+            ("max_request_size", config.max_request_size),
+            ("buffer_memory", config.buffer_memory),
+        ] {
+            if self.size > limit {
+                return Err(format!("--size {}: {key} allows {limit} bytes", self.size).into());
+            }
+        }
+        Ok(())
+    }
+
     /// Sleeps until the record is due, or until Ctrl-C.
     fn pace(&self, index: u64, begin: &Mark) {
         if self.rate == 0.0 {
@@ -217,7 +234,8 @@ impl Perf {
             clippy::cast_precision_loss,
             reason = "a run has far fewer than 2^52 records"
         )]
-        let due = Duration::from_secs_f64(index as f64 / self.rate);
+        let due = index as f64 / self.rate;
+        let due = Duration::try_from_secs_f64(due).unwrap_or(Duration::MAX);
         while let Some(early) = due
             .checked_sub(begin.elapsed())
             .filter(|early| !early.is_zero() && !interrupt::is_asked())
@@ -239,6 +257,13 @@ impl Perf {
             load.send(&record)
         }
     }
+}
+
+/// A number of records per second.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok();
+    let rate = rate.filter(|rate: &f64| rate.is_finite() && *rate >= 0.0);
+    rate.ok_or_else(|| "not a number from 0 on".to_owned())
 }
 
 /// The producer and the receipts that are still open.

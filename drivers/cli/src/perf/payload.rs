@@ -11,10 +11,12 @@ const PHRASES: &[u8; 256] = b"\"timestamp\":1700\"level\":\"INFO\",\"\"service\"
     \"tags\":[\"a\",\"b\"]";
 /// What the rest is drawn from: six bits of entropy per byte.
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/// How many different payloads there are.
+/// How many different payloads there are at most.
 const POOL_LEN: usize = 1_024;
+/// Of large payloads there are fewer, so that they stay within this; there is one always.
+const POOL_BYTES_MAX: usize = 64 << 20;
 
-/// 1,024 payloads of one size.
+/// 1,024 payloads of one size, or as many as fit.
 pub(crate) struct Pool {
     payloads: Vec<Vec<u8>>,
 }
@@ -23,16 +25,15 @@ impl Pool {
     /// Draws payloads of `payload_bytes` each.
     pub(crate) fn new(payload_bytes: usize) -> Self {
         let mut draws = Draws(42);
+        let count = (POOL_BYTES_MAX / payload_bytes.max(1)).clamp(1, POOL_LEN);
         Self {
-            payloads: (0..POOL_LEN)
-                .map(|_| draws.payload(payload_bytes))
-                .collect(),
+            payloads: (0..count).map(|_| draws.payload(payload_bytes)).collect(),
         }
     }
 
     /// The payload of the `index`th record.
     pub(crate) fn payload(&self, index: usize) -> &[u8] {
-        &self.payloads[index % POOL_LEN]
+        &self.payloads[index % self.payloads.len()]
     }
 
     /// CRC-32 (IEEE) of all payloads, one after the other.
@@ -82,5 +83,12 @@ mod tests {
     fn the_pool_is_the_same_in_every_run() {
         assert_eq!(format!("{:08x}", Pool::new(100).crc32()), "fe835c7e");
         assert_eq!(format!("{:08x}", Pool::new(1_024).crc32()), "b36767fe");
+    }
+
+    #[test]
+    fn large_payloads_are_few() {
+        let payloads = |payload_bytes| Pool::new(payload_bytes).payloads.len();
+        assert_eq!([0, 1, 1 << 16].map(payloads), [1_024; 3]);
+        assert_eq!([1 << 24, 1 << 27].map(payloads), [4, 1]);
     }
 }

@@ -77,3 +77,40 @@ fn perf_counts_what_was_acknowledged_and_nothing_else() {
         (&0.0.into(), &0.into())
     );
 }
+
+#[test]
+fn what_can_never_be_sent_is_refused_before_anything_is_done_for_it() {
+    let most = u64::MAX.to_string();
+    for (arguments, words) in [
+        (
+            &["--size", "1048577"][..],
+            "max_request_size allows 1048576",
+        ),
+        (&["--size", &most], "max_request_size allows 1048576"),
+        (
+            &["--size", "900000", "-X", "buffer_memory=800000"],
+            "buffer_memory allows 800000",
+        ),
+        (&["--rate=-1"], "not a number from 0 on"),
+        (&["--rate", "nan"], "not a number from 0 on"),
+    ] {
+        let output = run(&[&["perf", "-b", "127.0.0.1:9"], arguments].concat(), b"");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn a_value_that_leaves_no_room_for_the_rest_of_its_record_is_refused_too() {
+    let embedded = serve(1);
+    let bootstrap = embedded.bootstrap();
+    let arguments = ["perf", "-b", &bootstrap, "--records", "10"];
+    let largest = run(&[&arguments[..], &["--size", "1048576"]].concat(), b"");
+    let told = String::from_utf8_lossy(&largest.stderr);
+    assert_eq!(largest.status.code(), Some(2), "{told}");
+    assert!(told.contains("max_request_size allows"), "{told}");
+    let large = run(&[&arguments[..], &["--size", "1000000"]].concat(), b"");
+    assert_eq!(large.status.code(), Some(0));
+    assert_eq!(json(&large.stdout)["errors"], 0);
+}
