@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A configuration that cannot work, found when it is set or when the producer is built.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The key at fault.
+    /// The key at fault, as it was set; by its first name where values do not fit together.
     pub key: String,
     /// What is wrong and what would be right.
     pub reason: String,

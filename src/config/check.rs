@@ -23,7 +23,8 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// The first key that cannot work, or that contradicts another, with the reason.
+    /// The first key that cannot work, or that contradicts another, by its name in
+    /// [`KEYS`](super::KEYS), with the reason.
     pub fn check(&self) -> Result<(), ConfigError> {
         servers::parse(&self.bootstrap_servers)?;
         if self.client_id.len() > usize::from(i16::MAX.unsigned_abs()) {
@@ -101,12 +102,12 @@ impl Config {
 
     fn check_times(&self) -> Result<(), ConfigError> {
         for (key, span) in [
-            ("request_timeout", self.request_timeout),
+            ("request_timeout_ms", self.request_timeout),
             (
-                "socket_connection_setup_timeout",
+                "socket_connection_setup_timeout_ms",
                 self.socket_connection_setup_timeout,
             ),
-            ("metrics_sample_window", self.metrics_sample_window),
+            ("metrics_sample_window_ms", self.metrics_sample_window),
         ] {
             if span < SPAN_MIN {
                 return Err(ConfigError::new(
@@ -117,16 +118,16 @@ impl Config {
         }
         if self.connections_max_idle < SPAN_MIN {
             let reason = "0 would close every connection at once; -1 keeps them open";
-            return Err(ConfigError::new("connections_max_idle", reason));
+            return Err(ConfigError::new("connections_max_idle_ms", reason));
         }
         let least = self.linger.saturating_add(self.request_timeout);
         match self.delivery_timeout {
             Some(timeout) if timeout < least => {
                 let reason = format!(
-                    "{timeout:?} is less than linger + request_timeout ({least:?}): no batch \
+                    "{timeout:?} is less than linger_ms + request_timeout_ms ({least:?}): no batch \
                      could be answered in time"
                 );
-                Err(ConfigError::new("delivery_timeout", reason))
+                Err(ConfigError::new("delivery_timeout_ms", reason))
             }
             Some(_) | None => Ok(()),
         }
@@ -135,21 +136,21 @@ impl Config {
     fn check_backoffs(&self) -> Result<(), ConfigError> {
         for (key, least, key_max, most) in [
             (
-                "retry_backoff",
+                "retry_backoff_ms",
                 self.retry_backoff,
-                "retry_backoff_max",
+                "retry_backoff_max_ms",
                 self.retry_backoff_max,
             ),
             (
-                "reconnect_backoff",
+                "reconnect_backoff_ms",
                 self.reconnect_backoff,
-                "reconnect_backoff_max",
+                "reconnect_backoff_max_ms",
                 self.reconnect_backoff_max,
             ),
             (
-                "socket_connection_setup_timeout",
+                "socket_connection_setup_timeout_ms",
                 self.socket_connection_setup_timeout,
-                "socket_connection_setup_timeout_max",
+                "socket_connection_setup_timeout_max_ms",
                 self.socket_connection_setup_timeout_max,
             ),
         ] {
@@ -165,7 +166,7 @@ impl Config {
         let name = self.compression.name();
         if !self.compression.is_built() {
             let reason = format!("{name} is not in this build: enable the feature {name}");
-            return Err(ConfigError::new("compression", reason));
+            return Err(ConfigError::new("compression_type", reason));
         }
         let Some(level) = self.compression_level else {
             return Ok(());
@@ -191,12 +192,18 @@ impl Config {
         let is_uniform = self.partitioner == Partitioner::UniformSticky;
         if !self.partitioner_adaptive && !is_uniform {
             let reason = format!("{name} never adapts, only uniform_sticky does");
-            return Err(ConfigError::new("partitioner_adaptive", reason));
+            return Err(ConfigError::new(
+                "partitioner_adaptive_partitioning_enable",
+                reason,
+            ));
         }
         let is_adaptive = is_uniform && self.partitioner_adaptive;
         if !self.partitioner_availability_timeout.is_zero() && !is_adaptive {
             let reason = "only an adaptive uniform_sticky looks at it: set partitioner";
-            return Err(ConfigError::new("partitioner_availability_timeout", reason));
+            return Err(ConfigError::new(
+                "partitioner_availability_timeout_ms",
+                reason,
+            ));
         }
         Ok(())
     }
@@ -214,7 +221,7 @@ impl Config {
         };
         if self.compression == Codec::Lz4 && release < LZ4_SINCE {
             let reason = format!("Kafka {release} does not know lz4; {LZ4_SINCE} has it");
-            return Err(ConfigError::new("compression", reason));
+            return Err(ConfigError::new("compression_type", reason));
         }
         if versions.produce < self.compression.produce_version_min() {
             let reason = format!(
@@ -222,7 +229,7 @@ impl Config {
                 self.compression.name(),
                 Release::new(2, 1, 0)
             );
-            return Err(ConfigError::new("compression", reason));
+            return Err(ConfigError::new("compression_type", reason));
         }
         Ok(())
     }
@@ -312,28 +319,31 @@ mod tests {
         let refused = |pairs: &[(&str, &str)], key: &str| {
             assert_eq!(fault(pairs).as_deref(), Some(key), "{pairs:?}");
         };
-        refused(&[("request_timeout_ms", "0")], "request_timeout");
+        refused(&[("request_timeout_ms", "0")], "request_timeout_ms");
         refused(
             &[("max_in_flight", "0")],
             "max_in_flight_requests_per_connection",
         );
         refused(&[("max_request_size", "0")], "max_request_size");
         refused(&[("batch_size", "2147483648")], "batch_size");
-        refused(&[("connections_max_idle_ms", "0")], "connections_max_idle");
-        refused(&[("delivery_timeout_ms", "29999")], "delivery_timeout");
-        refused(&[("retry_backoff_max_ms", "99")], "retry_backoff_max");
+        refused(
+            &[("connections_max_idle_ms", "0")],
+            "connections_max_idle_ms",
+        );
+        refused(&[("delivery_timeout_ms", "29999")], "delivery_timeout_ms");
+        refused(&[("retry_backoff_max_ms", "99")], "retry_backoff_max_ms");
         refused(
             &[("reconnect_backoff_max_ms", "49")],
-            "reconnect_backoff_max",
+            "reconnect_backoff_max_ms",
         );
         refused(&[("compression_level", "3")], "compression_level");
         refused(
             &[("partitioner_availability_timeout_ms", "1")],
-            "partitioner_availability_timeout",
+            "partitioner_availability_timeout_ms",
         );
         refused(
             &[("partitioner_adaptive_partitioning_enable", "false")],
-            "partitioner_adaptive",
+            "partitioner_adaptive_partitioning_enable",
         );
         refused(&[("ssl_cafile", "ca.pem")], "ssl_cafile");
         refused(&[("ssl_check_hostname", "false")], "ssl_check_hostname");
@@ -347,11 +357,11 @@ mod tests {
         );
         refused(
             &[("api_version", "2.0"), ("compression_type", "zstd")],
-            "compression",
+            "compression_type",
         );
         refused(
             &[("api_version", "0.8.1"), ("compression_type", "lz4")],
-            "compression",
+            "compression_type",
         );
         refused(&[("api_version", "0.7")], "api_version");
         let keys = [

@@ -180,7 +180,7 @@ proptest! {
             }
         }
         if let Err(error) = config.check() {
-            prop_assert!(KEYS.iter().any(|key| key.field == error.key), "{}", error);
+            prop_assert!(KEYS.iter().any(|key| key.name == error.key), "{}", error);
             prop_assert!(error.reason.len() > 10, "{}", error);
             return Ok(());
         }

@@ -3,7 +3,8 @@
 use clap::Args;
 use std::error::Error;
 use std::path::PathBuf;
-use titorelli_mio::Config;
+use titorelli::config::KEYS;
+use titorelli_mio::{Config, ConfigError};
 
 /// Any key of the configuration. What comes later counts: the defaults, a file, the command's own
 /// options, `-X`.
@@ -43,22 +44,57 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, a key that does not exist, or a value that it cannot have.
+    /// A file that cannot be read, a key that does not exist, a value that it cannot have, or
+    /// values that do not fit together.
     pub(crate) fn config(
         &self,
         mut config: Config,
         given: &[(&str, &str)],
     ) -> Result<Config, Box<dyn Error>> {
+        let mut sources = Sources(vec![(String::new(), Config::default())]);
+        sources.note("--durable", &self.defaults());
+        sources.note("the command's own defaults", &config);
         if let Some(file) = &self.file {
             let told = |error: &dyn Error| format!("{}: {error}", file.display());
             let text = std::fs::read_to_string(file).map_err(|error| told(&error))?;
             config.set_properties(&text).map_err(|error| told(&error))?;
+            sources.note(&file.display().to_string(), &config);
         }
-        let pairs = self.pairs.iter().map(|(key, value)| (&**key, &**value));
-        for (key, value) in given.iter().copied().chain(pairs) {
+        for (key, value) in given {
             config.set(key, value)?;
         }
-        Ok(config)
+        sources.note("the command's options", &config);
+        for (key, value) in &self.pairs {
+            config.set(key, value)?;
+        }
+        sources.note("-X", &config);
+        match config.check() {
+            Ok(()) => Ok(config),
+            Err(error) => Err(sources.explain(&error).into()),
+        }
+    }
+}
+
+/// What the configuration was like after each source of values: where a value came from is asked
+/// only when it does not fit to the others.
+struct Sources(Vec<(String, Config)>);
+
+impl Sources {
+    fn note(&mut self, source: &str, config: &Config) {
+        self.0.push((source.to_owned(), config.clone()));
+    }
+
+    /// The error, with the value at fault and who set it.
+    fn explain(&self, error: &ConfigError) -> String {
+        let Some(key) = KEYS.iter().find(|key| key.name == error.key) else {
+            return error.to_string();
+        };
+        let values = self.0.iter().map(|(_, config)| key.value_in(config));
+        let values: Vec<String> = values.collect();
+        let last = values.last().expect("the defaults are one");
+        let changed = values.windows(2).rposition(|pair| pair[0] != pair[1]);
+        let source = changed.map_or("the default", |before| &self.0[before + 1].0);
+        format!("{error} ({}={last} is from {source})", key.name)
     }
 }
 

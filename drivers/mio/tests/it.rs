@@ -428,7 +428,7 @@ fn an_impossible_configuration_is_refused_with_its_reason() {
     let mut config = Config::default();
     config.delivery_timeout = Some(Duration::from_secs(1));
     let error = Producer::new(config).expect_err("shorter than request_timeout");
-    assert!(matches!(&error, BuildError::Config(error) if error.key == "delivery_timeout"));
+    assert!(matches!(&error, BuildError::Config(error) if error.key == "delivery_timeout_ms"));
 }
 
 #[test]

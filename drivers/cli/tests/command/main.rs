@@ -228,6 +228,37 @@ fn without_a_broker_named_nothing_is_sent_anywhere() {
 }
 
 #[test]
+fn values_that_do_not_fit_together_are_told_with_where_they_are_from() {
+    let file = std::env::temp_dir().join(format!("titorelli-{}-idle", std::process::id()));
+    std::fs::write(&file, "connections.max.idle.ms=0\n").expect("a file");
+    let path = file.to_str().expect("a path of text");
+    let from_file = format!("(connections_max_idle_ms=0 is from {path})");
+    for (arguments, words) in [
+        (
+            &["--durable", "-X", "request.timeout.ms=130000"][..],
+            "(delivery_timeout_ms=120000 is from --durable)",
+        ),
+        (&["-F", path], &from_file),
+        (
+            &["-F", path, "-X", "connections.max.idle.ms=0.0"],
+            &from_file,
+        ),
+        (&["-X", "retry.backoff.max.ms=1"], "=1 is from -X)"),
+        (
+            &["-X", "retry.backoff.ms=1e5", "-X", "retry.backoff.max.ms=9"],
+            "configuration retry_backoff_max_ms: 9ms is less than retry_backoff_ms",
+        ),
+    ] {
+        let begin = ["produce", "-b", "127.0.0.1:9", "-t", "t"];
+        let output = run(&[&begin, arguments].concat(), b"a\n");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(words), "{told}");
+    }
+    std::fs::remove_file(&file).expect("it is there");
+}
+
+#[test]
 fn the_help_tells_the_exit_statuses_and_the_version_has_the_commands_name() {
     for (arguments, words) in [
         (&["--help"][..], "A Kafka producer whose whole behaviour"),
