@@ -89,7 +89,8 @@ config! {
     client_id: String = Text(""),
         "client_id" | "client.id";
     /// `auto` asks every broker which versions of the protocol it speaks. A release, such as `2.8`,
-    /// fixes the versions used instead, and what that release cannot do is refused.
+    /// fixes the versions used instead, and what that release cannot do is refused. One that is
+    /// newer than all that are known counts as the newest of those.
     api_version: ApiVersion = Version("auto"),
         "api_version";
     /// Metadata older than this is asked for again, so that new brokers and partitions are found.

@@ -73,7 +73,7 @@ impl Kind for Count {
     const NAME: &'static str = "number";
 
     fn read(text: &str) -> Result<usize, String> {
-        number(text)
+        number(text, usize::MIN, usize::MAX)
     }
 
     fn write(value: &usize) -> String {
@@ -92,7 +92,7 @@ impl Kind for Retries {
         if text.eq_ignore_ascii_case("inf") {
             return Ok(u32::MAX);
         }
-        number(text)
+        number(text, u32::MIN, u32::MAX).map_err(|words| format!("{words}, or inf"))
     }
 
     fn write(value: &u32) -> String {
@@ -111,10 +111,7 @@ impl Kind for Percent {
     const NAME: &'static str = "0 to 100";
 
     fn read(text: &str) -> Result<u8, String> {
-        match number(text)? {
-            percent @ 0..=100 => Ok(percent),
-            other => Err(format!("{other} is more than 100")),
-        }
+        number(text, 0, 100)
     }
 
     fn write(value: &u8) -> String {
@@ -209,7 +206,7 @@ impl Kind for Level {
     const NAME: &'static str = "number or unset";
 
     fn read(text: &str) -> Result<Option<i32>, String> {
-        unless_unset(text, number)
+        unless_unset(text, |text| number(text, i32::MIN, i32::MAX))
     }
 
     fn write(value: &Option<i32>) -> String {
@@ -227,7 +224,7 @@ impl Kind for SocketBuffer {
     fn read(text: &str) -> Result<Option<u32>, String> {
         match text {
             "-1" | "0" => Ok(None),
-            _ => unless_unset(text, number),
+            _ => unless_unset(text, |text| number(text, u32::MIN, u32::MAX)),
         }
     }
 
@@ -365,17 +362,19 @@ fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
 }
 
-fn number<T: FromStr>(text: &str) -> Result<T, String> {
-    let digits = text.replace('_', "");
-    digits
-        .parse()
-        .map_err(|_| format!("{text:?} is not a number that this key can have"))
+fn number<T>(text: &str, least: T, most: T) -> Result<T, String>
+where
+    T: Copy + Display + FromStr + PartialOrd,
+{
+    let number = text.replace('_', "").parse().ok();
+    let number = number.filter(|number| (&least..=&most).contains(&number));
+    number.ok_or_else(|| format!("{text:?} is not a number from {least} to {most}"))
 }
 
 /// Parts of a microsecond round up, so that a time that is not 0 never becomes 0 for the core,
 /// which counts in microseconds. What is more of them than it can count is for ever.
 fn millis(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is not a time in milliseconds");
+    let wrong = || format!("{text:?} is not a time in milliseconds, from 0 on or inf");
     let time = if let Ok(whole) = text.replace('_', "").parse() {
         Duration::from_millis(whole)
     } else {

@@ -47,7 +47,8 @@ impl Config {
     /// (`linger.ms`) or librdkafka's (`queue.buffering.max.ms`). All are in
     /// [`KEYS`].
     ///
-    /// Times are in milliseconds and may have decimals; lists are separated by commas.
+    /// Times are in milliseconds and may have decimals, `inf` is for ever; lists are separated by
+    /// commas. Of several values of a key the last counts, whatever names they were set by.
     ///
     /// # Errors
     ///
@@ -86,7 +87,7 @@ impl Config {
     }
 
     /// Sets the keys of a text in the format of Java's properties files: `key=value` lines, with
-    /// comments, continued lines and escapes.
+    /// comments, continued lines and escapes. Of several lines for a key the last counts.
     ///
     /// # Errors
     ///
@@ -273,13 +274,15 @@ mod tests {
         assert_eq!(reason("acks", "2"), "\"2\" is none of 0, 1, all");
         assert_eq!(
             reason("retries", "-1"),
-            "\"-1\" is not a number that this key can have"
+            "\"-1\" is not a number from 0 to 4294967295, or inf"
+        );
+        assert_eq!(
+            reason("max_block_ms", "-1"),
+            "\"-1\" is not a time in milliseconds, from 0 on or inf"
         );
         for time in ["-1", "x", "", "-inf", "nan", "1e"] {
-            assert!(
-                reason("linger.ms", time).ends_with("is not a time in milliseconds"),
-                "{time}"
-            );
+            let reason = reason("linger.ms", time);
+            assert!(reason.contains("is not a time in milliseconds"), "{time}");
         }
         assert!(reason("compression.type", "brotli").contains("gzip"));
         assert_eq!(reason("bootstrap.servers", " , "), "expected HOST[:PORT],…");
@@ -288,7 +291,7 @@ mod tests {
         assert!(reason("api_version", "banana").contains("auto"));
         assert_eq!(
             reason("backoff_jitter_percent", "101"),
-            "101 is more than 100"
+            "\"101\" is not a number from 0 to 100"
         );
     }
 
@@ -333,6 +336,21 @@ mod tests {
         );
         assert_eq!(config.partitioner, Partitioner::RoundRobin);
         assert_ne!(config.api_version, ApiVersion::Auto);
+    }
+
+    #[test]
+    fn of_several_values_the_last_counts_by_whatever_name() {
+        let pairs = [
+            ("linger.ms", "1"),
+            ("linger_ms", "2"),
+            ("queue.buffering.max.ms", "3"),
+        ];
+        assert_eq!(set(&pairs).linger, Duration::from_millis(3));
+        let mut config = Config::default();
+        config
+            .set_properties("retries=1\nmessage.send.max.retries=2")
+            .expect("valid");
+        assert_eq!(config.retries, 2);
     }
 
     #[test]

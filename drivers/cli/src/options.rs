@@ -23,7 +23,7 @@ pub(crate) struct Settings {
     )]
     file: Option<PathBuf>,
     /// A key of the configuration, by its kafka-python, Java or librdkafka name; `titorelli config`
-    /// lists them. Repeatable.
+    /// lists them. Repeatable; of several values of a key the last counts.
     #[arg(short = 'X', long = "setting", alias = "opt")]
     #[arg(value_name = "KEY=VALUE", value_parser = key_value)]
     pairs: Vec<(String, String)>,
