@@ -187,7 +187,7 @@ impl std::error::Error for SendError {}
 pub struct DeliveryError {
     /// The topic.
     pub topic: Arc<str>,
-    /// The partition.
+    /// The partition; −1 where none was chosen yet.
     pub partition: i32,
     /// What ended it.
     pub cause: DeliveryCause,
@@ -291,6 +291,13 @@ impl DeliveryError {
 
 impl fmt::Display for DeliveryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.partition < 0 {
+            // It never came as far as a batch: there is nothing to tell of its way.
+            return match &*self.topic {
+                "" => write!(f, "{}", self.cause),
+                topic => write!(f, "{topic}: {}", self.cause),
+            };
+        }
         write!(f, "{}-{}: {}", self.topic, self.partition, self.cause)?;
         if let Some(last) = &self.last_failure {
             write!(f, " (last failure: {last})")?;
@@ -305,3 +312,26 @@ impl fmt::Display for DeliveryError {
 }
 
 impl std::error::Error for DeliveryError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_that_came_into_no_batch_has_no_partition_and_no_attempts() {
+        let error = |topic: &str, partition| DeliveryError {
+            topic: topic.into(),
+            partition,
+            cause: DeliveryCause::NotSerialized("no such customer".into()),
+            last_failure: None,
+            broker: None,
+            attempts: 0,
+            age: Duration::ZERO,
+        };
+        let words = "orders: not serialized: no such customer";
+        assert_eq!(error("orders", -1).to_string(), words);
+        assert_eq!(error("", -1).to_string(), &words[8..]);
+        let words = "orders-0: not serialized: no such customer; 0 attempts in 0ns, never sent";
+        assert_eq!(error("orders", 0).to_string(), words);
+    }
+}
