@@ -106,11 +106,13 @@ impl ProducerCore {
             return Ok(());
         }
         if !record.headers.is_empty() {
-            let reason = "the brokers are older than Kafka 0.11, which brought headers";
+            let reason =
+                "the brokers, or api_version, are older than Kafka 0.11, which brought headers";
             return Err(SendError::InvalidRecord(reason));
         }
         if record.timestamp_ms.is_some() && format == Format::V0 {
-            let reason = "the brokers are older than Kafka 0.10, which brought timestamps";
+            let reason =
+                "the brokers, or api_version, are older than Kafka 0.10, which brought timestamps";
             return Err(SendError::InvalidRecord(reason));
         }
         Ok(())
