@@ -17,13 +17,13 @@ const PARTITIONS_MAX: i32 = 100_000;
 /// Ctrl-C ends it and prints what arrived.
 #[derive(Args)]
 pub(crate) struct Serve {
-    /// How many brokers.
+    /// How many brokers, 1 to 100.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=100))]
     brokers: u16,
     /// The port of the first broker; the others follow. 0 takes any free ports.
     #[arg(long, default_value_t = 9092)]
     port: u16,
-    /// A topic to create. Repeatable.
+    /// A topic to create, with 1 to 100,000 partitions. Repeatable.
     #[arg(long = "topic", value_name = "NAME:PARTITIONS", value_parser = topic)]
     topics: Vec<(String, i32)>,
     /// Create a topic when a client asks for it.
@@ -37,6 +37,10 @@ impl Serve {
         let names: BTreeSet<&str> = self.topics.iter().map(|(name, _)| name.as_str()).collect();
         if names.len() < self.topics.len() {
             return Err("--topic: two topics have the same name".into());
+        }
+        if self.port > 0 && self.port.checked_add(self.brokers - 1).is_none() {
+            let (port, brokers) = (self.port, self.brokers);
+            return Err(format!("{brokers} brokers from port {port} on: 65535 is the last").into());
         }
         let mut config = EmbeddedConfig::with_brokers(self.brokers);
         config.first_port = self.port;

@@ -53,7 +53,7 @@ pub(crate) struct Perf {
     /// The topic.
     #[arg(short = 't', long, default_value = "t")]
     topic: String,
-    /// How many records to send.
+    /// How many records to send, 2 at least.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(2..))]
     records: u64,
     /// Bytes of each value; no more than `max_request_size` and `buffer_memory` allow.
@@ -86,7 +86,7 @@ pub(crate) struct Perf {
     /// Records per second; 0 is as fast as it goes.
     #[arg(long, default_value_t = 0.0, value_parser = rate)]
     rate: f64,
-    /// Measure the latency of one record in so many.
+    /// Measure the latency of one record in so many, 1 at least.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     sample: u64,
     #[command(flatten)]
