@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tally::Tally;
 use template::{Template, header};
-use titorelli_mio::{BuildError, Config, Producer, SendError};
+use titorelli_mio::{ApiVersion, BuildError, Config, Producer, SendError};
 
 /// How often completed records are counted, and Ctrl-C is noticed, while nothing arrives.
 const IDLE: Duration = Duration::from_millis(100);
@@ -79,6 +79,7 @@ impl Produce {
         let config = self.connection.config()?;
         let input = Lines::open(&self.files)?;
         interrupt::listen()?;
+        let pinned = config.api_version;
         let patience = config.effective_delivery_timeout().saturating_add(GRACE);
         let mut session = Session::new(config, progress(&self.files))?;
         close_on_ctrl_c(&session.producer, patience);
@@ -88,7 +89,14 @@ impl Produce {
         let (elapsed, retries) = (began.elapsed(), session.producer.stats().retries);
         session.progress.finish_and_clear();
         session.producer.close(GRACE);
-        let tally = session.tally;
+        let mut tally = session.tally;
+        tally.end();
+        if tally.acked == 0 && !tally.is_complete() && pinned != ApiVersion::Auto {
+            tell(format_args!(
+                "titorelli: api_version={pinned} is set: a broker that does not speak it closes \
+                 the connection"
+            ));
+        }
         let words = || tell(format_args!("titorelli: {}", tally.words(elapsed, retries)));
         match self.report {
             Some(ReportFormat::Json) => {
@@ -182,7 +190,9 @@ impl Session {
                     self.tally.refused(&error);
                     if !is_about_one_record(&error) {
                         tell(format_args!(
-                            "titorelli: stopped reading: the next would fare no better"
+                            "titorelli: stopped at line {}: the next would fare no better; what \
+                             follows it was not read, or not sent",
+                            self.tally.records
                         ));
                         return false;
                     }

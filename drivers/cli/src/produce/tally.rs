@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 use titorelli_mio::{DeliveryError, RecordMetadata, SendError};
 
-/// So many failures are told in words; the others are only counted.
+/// So many different failures are told in words; the others are only counted.
 const WORDS_MAX: u64 = 5;
 
 /// Counts of records by what became of them.
@@ -26,6 +26,44 @@ pub(crate) struct Tally {
     pub(crate) bytes: u64,
     /// Indexed by partition.
     partitions: Vec<Partition>,
+    told: Told,
+}
+
+/// What was said of failures. The records of a batch fail with the same words: they are said once,
+/// at once, and when others follow, or none, of how many more records they held.
+#[derive(Debug, Default)]
+struct Told {
+    last: String,
+    /// Records since that failed with the same words.
+    more: u64,
+    /// How often words differed from the last.
+    changes: u64,
+}
+
+impl Told {
+    fn tell(&mut self, words: String) {
+        if self.changes > 0 && self.last == words {
+            self.more += 1;
+            return;
+        }
+        self.tell_more();
+        self.changes += 1;
+        if self.changes <= WORDS_MAX {
+            tell(format_args!("titorelli: {words}"));
+        } else if self.changes == WORDS_MAX + 1 {
+            tell(format_args!(
+                "titorelli: other records failed otherwise; the report counts them"
+            ));
+        }
+        self.last = words;
+    }
+
+    fn tell_more(&mut self) {
+        let more = std::mem::take(&mut self.more);
+        if more > 0 && self.changes <= WORDS_MAX {
+            tell(format_args!("titorelli: so did {more} more"));
+        }
+    }
 }
 
 /// What was acknowledged in one partition.
@@ -47,7 +85,7 @@ impl Tally {
     /// An offered record was not accepted.
     pub(crate) fn refused(&mut self, error: &SendError) {
         self.failed += 1;
-        self.tell(error);
+        self.told.tell(error.to_string());
     }
 
     /// An accepted record was completed.
@@ -63,7 +101,7 @@ impl Tally {
                 } else {
                     self.failed += 1;
                 }
-                self.tell(error);
+                self.told.tell(error.to_string());
             }
         }
     }
@@ -96,15 +134,9 @@ impl Tally {
         entry.last_offset = entry.last_offset.max(offset);
     }
 
-    fn tell(&self, error: &dyn std::error::Error) {
-        let failures = self.failed + self.maybe_persisted;
-        if failures <= WORDS_MAX {
-            tell(format_args!("titorelli: {error}"));
-        } else if failures == WORDS_MAX + 1 {
-            tell(format_args!(
-                "titorelli: more records failed; the report counts them"
-            ));
-        }
+    /// No more records follow: says what was not said yet.
+    pub(crate) fn end(&mut self) {
+        self.told.tell_more();
     }
 
     /// The report as one line of JSON.

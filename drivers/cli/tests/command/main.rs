@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};
 use titorelli_serve::{Embedded, EmbeddedConfig};
-use titorelli_sim::cluster::Cluster;
+use titorelli_sim::cluster::{Access, Cluster};
 
 /// A cluster of three brokers with the topic `t` of so many partitions.
 fn serve(partitions: i32) -> Embedded {
@@ -182,6 +182,65 @@ fn times_that_are_never_over_are_times_too() {
         let (status, report) = produce(&embedded.bootstrap(), &["-X", &setting], b"a\nb\n");
         assert_eq!((status, &report["acked"]), (Some(0), &2.into()), "{key}");
     }
+}
+
+#[test]
+fn where_reading_stopped_is_told() {
+    let begin = ["produce", "-b", "127.0.0.1:9", "-t", "t"];
+    let output = run(
+        &[&begin[..], &["-X", "max_block_ms=200"]].concat(),
+        b"a\nb\n",
+    );
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("stopped at line 1: "), "{told}");
+}
+
+#[test]
+fn what_many_records_failed_with_is_told_once() {
+    let embedded = serve(1);
+    embedded.control(|cluster| cluster.set_access("t", Access::Describe));
+    let bootstrap = embedded.bootstrap();
+    let settings = ["-X", "linger_ms=60000"];
+    let begin = ["produce", "-b", &bootstrap, "-t", "t"];
+    let output = run(&[&begin[..], &settings].concat(), &b"a\n".repeat(1_000));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert_eq!(told.lines().count(), 3, "{told}");
+    assert!(told.contains("so did 999 more"), "{told}");
+}
+
+#[test]
+fn a_release_that_was_pinned_is_named_when_nothing_was_acknowledged() {
+    let embedded = serve(1);
+    let bootstrap = embedded.bootstrap();
+    let begin = [
+        "produce",
+        "-b",
+        &bootstrap,
+        "-t",
+        "t",
+        "-X",
+        "max_block_ms=500",
+    ];
+    let old = run(
+        &[&begin[..], &["-X", "api_version=0.8.0"]].concat(),
+        b"a\nb\n",
+    );
+    let told = String::from_utf8_lossy(&old.stderr);
+    assert_eq!(old.status.code(), Some(1), "{told}");
+    assert!(told.contains("api_version=0.8.0 is set"), "{told}");
+    let more = ["-X", "api_version=0.10", "-H", "a=b"];
+    let old = run(&[&begin[..], &more].concat(), b"a\n");
+    let told = String::from_utf8_lossy(&old.stderr);
+    assert!(told.contains("or api_version, are older"), "{told}");
+}
+
+#[test]
+fn ports_that_run_out_are_told() {
+    let output = run(&["serve", "--port", "65534", "--brokers", "3"], b"");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("65535 is the last"), "{told}");
 }
 
 #[test]
