@@ -108,7 +108,8 @@ config! {
     /// How often a failed batch is sent again.
     retries: u32 = Retries("0"),
         "retries" | "message.send.max.retries";
-    /// The first pause before a failed request is sent again; it doubles with each failure.
+    /// The first pause before a failed request is sent again; it doubles with each failure. The
+    /// second and those after it are 1 at least.
     retry_backoff: Duration = Millis("100"),
         "retry_backoff_ms" | "retry.backoff.ms";
     /// The greatest such pause (KIP-580). Unset: 1,000, or `retry_backoff_ms` where that is more.
@@ -175,7 +176,8 @@ config! {
         "max_block_ms" | "max.block.ms";
 }
 "Connections" {
-    /// The first pause before a broker is connected to again; it doubles with each failure.
+    /// The first pause before a broker is connected to again; it doubles with each failure. The
+    /// second and those after it are 1 at least.
     reconnect_backoff: Duration = Millis("50"),
         "reconnect_backoff_ms" | "reconnect.backoff.ms";
     /// The greatest such pause. Unset: 1,000, or `reconnect_backoff_ms` where that is more.

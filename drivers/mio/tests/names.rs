@@ -60,7 +60,7 @@ fn errors_and_observations_can_be_matched() {
         Err(BuildError::Config(ConfigError { key, .. })) => key.into(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(error.to_string(), "delivery_timeout");
+    assert_eq!(error.to_string(), "delivery_timeout_ms");
 }
 
 #[test]

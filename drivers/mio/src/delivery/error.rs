@@ -88,6 +88,9 @@ impl fmt::Display for DeliveryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let truth = if self.may_be_persisted {
             "it may have been written: sending it again may duplicate it"
+        } else if self.error.partition < 0 {
+            // The application's own code failed: the same again fails again.
+            "it was not written"
         } else {
             "it was not written: sending it again is safe"
         };
