@@ -24,6 +24,33 @@ impl Cluster {
         );
     }
 
+    /// Creates a topic whose replicas are assigned: for every partition its brokers, the preferred
+    /// leader first.
+    ///
+    /// # Panics
+    /// As [`Self::create_topic`]; or a partition has no replica, or one that does not exist.
+    pub fn create_topic_at(
+        &mut self,
+        name: &str,
+        config: TopicConfig,
+        assignment: &[Vec<BrokerId>],
+    ) {
+        let partitions = i32::try_from(assignment.len()).expect("partitions are counted by i32");
+        let config = TopicConfig {
+            partitions,
+            ..config
+        };
+        self.create_topic_with(name, config);
+        for (index, replicas) in (0..).zip(assignment) {
+            let exist = replicas.iter().all(|id| self.broker(*id).is_some());
+            assert!(exist && !replicas.is_empty(), "replicas exist");
+            let partition = self.partition_mut(name, index);
+            partition.replicas.clone_from(replicas);
+            partition.leader = replicas.first().copied();
+        }
+        self.elect();
+    }
+
     /// Creates a topic. Partition `p` is led by the `p`-th broker, counted round and round.
     ///
     /// # Panics

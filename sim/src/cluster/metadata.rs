@@ -19,6 +19,10 @@ impl Cluster {
         version: i16,
         request: &MetadataRequest,
     ) -> MetadataResponse {
+        let selectors = request.topics.as_deref().unwrap_or_default();
+        if let Some(error_code) = refusal(version, selectors) {
+            return self.refuse_all(broker, error_code, selectors);
+        }
         let (brokers, topics) = match (self.belief(broker), &request.topics) {
             (Some(belief), selectors) => {
                 let is_hidden = |name: &str| self.topic(name).is_some_and(is_hidden);
@@ -27,9 +31,14 @@ impl Cluster {
             }
             (None, None) => (self.live_brokers(), self.describe_all()),
             (None, Some(selectors)) => {
-                let topics = self.describe_selected(version, request, selectors);
+                let topics = self.describe_selected(request, selectors);
                 (self.live_brokers(), topics)
             }
+        };
+        let topics = if version == 0 {
+            topics.into_iter().map(without_dead_replicas).collect()
+        } else {
+            topics
         };
         MetadataResponse {
             throttle_time_ms: self.throttle_of(broker),
@@ -40,6 +49,30 @@ impl Cluster {
             topic_authorized_operations: request.include_topic_authorized_operations,
             cluster_authorized_operations: request.include_cluster_authorized_operations,
             error_code: error_code::NONE,
+        }
+    }
+
+    /// The answer to a request that fails as a whole: every topic fails, and no broker is named
+    /// (`MetadataRequest.getErrorResponse`).
+    fn refuse_all(
+        &self,
+        broker: BrokerId,
+        error_code: i16,
+        selectors: &[TopicSelector],
+    ) -> MetadataResponse {
+        let topic = |selector: &TopicSelector| MetadataTopic {
+            topic_id: selector.topic_id,
+            ..refused(error_code, selector.name.as_deref().or(Some("")))
+        };
+        MetadataResponse {
+            throttle_time_ms: self.throttle_of(broker),
+            cluster_id: self.config.cluster_id.clone(),
+            controller_id: -1,
+            brokers: Vec::new(),
+            topics: selectors.iter().map(topic).collect(),
+            topic_authorized_operations: false,
+            cluster_authorized_operations: false,
+            error_code,
         }
     }
 
@@ -72,19 +105,12 @@ impl Cluster {
     /// One answer per topic, however often it is asked for.
     fn describe_selected(
         &mut self,
-        version: i16,
         request: &MetadataRequest,
         selectors: &[TopicSelector],
     ) -> Vec<MetadataTopic> {
-        let by_id = selectors
-            .iter()
-            .any(|s| s.topic_id != NO_ID || s.name.is_none());
         let mut answers: Vec<MetadataTopic> = Vec::with_capacity(selectors.len());
         for selector in selectors {
-            // Metadata 10 and 11 have ids in the request, but brokers refuse them (KIP-516).
-            let answer = if by_id && version < 12 {
-                refused(error_code::INVALID_REQUEST, selector.name.as_deref())
-            } else if selector.topic_id != NO_ID {
+            let answer = if selector.topic_id != NO_ID {
                 self.by_id.get(&selector.topic_id).map_or_else(
                     || MetadataTopic {
                         topic_id: selector.topic_id,
@@ -171,6 +197,32 @@ impl Broker {
             port: self.config.port,
         }
     }
+}
+
+/// What version 0 says of a topic: dead replicas are left out, and their partitions have an error
+/// although they have a leader (`errorUnavailableEndpoints`).
+fn without_dead_replicas(mut topic: MetadataTopic) -> MetadataTopic {
+    for partition in &mut topic.partitions {
+        let dead = &partition.offline_replicas;
+        if !dead.is_empty() && partition.error_code == error_code::NONE {
+            partition.error_code = error_code::REPLICA_NOT_AVAILABLE;
+        }
+        partition.replicas.retain(|id| !dead.contains(id));
+    }
+    topic
+}
+
+/// Why no topic of the request is looked at, if so.
+fn refusal(version: i16, selectors: &[TopicSelector]) -> Option<i16> {
+    let has_id = |selector: &TopicSelector| selector.topic_id != NO_ID;
+    // Metadata 10 and 11 have ids in the request, but brokers refuse them (KIP-516).
+    if version < 12 && selectors.iter().any(|s| has_id(s) || s.name.is_none()) {
+        return Some(error_code::INVALID_REQUEST);
+    }
+    // Neither name nor id: the request handler fails.
+    let is_nothing = |selector: &TopicSelector| !has_id(selector) && selector.name.is_none();
+    let is_any_nothing = selectors.iter().any(is_nothing);
+    is_any_nothing.then_some(error_code::UNKNOWN_SERVER_ERROR)
 }
 
 /// Whether the producer may not even know of the topic.

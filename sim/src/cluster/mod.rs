@@ -255,6 +255,12 @@ impl Cluster {
         self.topics[index].as_ref().map(|topic| topic.name.as_str())
     }
 
+    /// The id of the topic with this name.
+    #[must_use]
+    pub fn topic_id(&self, name: &str) -> Option<[u8; 16]> {
+        self.topic(name).map(|topic| topic.id)
+    }
+
     /// How many partitions a topic has; 0 if there is none of this name.
     #[must_use]
     pub fn partition_count(&self, topic: &str) -> i32 {

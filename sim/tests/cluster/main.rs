@@ -2,7 +2,7 @@
 
 #[cfg(test)]
 mod client;
-mod corpus;
 mod faults;
 mod produce;
+mod replay;
 mod robust;

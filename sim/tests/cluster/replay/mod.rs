@@ -1,0 +1,125 @@
+//! Conversations with real Kafka brokers of many releases, held again with the cluster that plays
+//! the release: the same bytes must meet the same fate.
+
+mod corpus;
+mod fate;
+mod known;
+mod stage;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use corpus::{Step, steps};
+use known::{DIFFERENCES, is_volatile};
+use stage::{Release, Stage};
+
+macro_rules! releases {
+    ($($release:literal $numbers:expr;)*) => {
+        [$((
+            $release,
+            $numbers,
+            include_bytes!(concat!("../../../../tests/data/corpus/", $release, ".jsonl.gz")),
+        )),*]
+    };
+}
+
+/// Name, numbers, conversations.
+const RELEASES: &[(&str, Release, &[u8])] = &releases! {
+    "4.1.0" (4, 1, 0);
+    "4.3.1" (4, 3, 1);
+    "4.4.0" (4, 4, 0);
+};
+
+/// The scripts without transactions.
+const SCRIPTS: [&str; 8] = [
+    "apiversions",
+    "metadata",
+    "produce",
+    "init-producer-id",
+    "idempotence",
+    "framing",
+    "leadership",
+    "leadership-kill",
+];
+
+/// One step that came out otherwise.
+struct Difference {
+    step: Step,
+    recorded: String,
+    found: String,
+}
+
+/// Replays every script of a release: how many steps, and those that differ.
+fn replay(release: Release, conversations: &[u8]) -> (usize, Vec<Difference>) {
+    let mut steps = steps(conversations);
+    steps.retain(|step| SCRIPTS.contains(&step.script.as_str()));
+    let is_identity = |step: &&Step| step.note == "(to learn the cluster id)";
+    let identity = steps.iter().find(is_identity);
+    let cluster_id = identity.map(|step| stage::metadata(step, step.version).cluster_id);
+    let mut stage = Stage::single(release, cluster_id.unwrap_or_default());
+    let mut held = Vec::with_capacity(steps.len());
+    for (index, step) in steps.iter().enumerate() {
+        let is_first = index == 0 || steps[index - 1].script != step.script;
+        if step.script == "leadership" && is_first {
+            stage = Stage::triple(release, step);
+        }
+        held.push(stage.hold(step));
+    }
+    let mut differences = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        let (recorded, found) = &held[index];
+        // How often something was tried is volatile: any try but the first may be the last one.
+        let mut tries = (0..steps.len()).filter(|other| steps[*other].is_same_try(step));
+        let is_first = tries.next() == Some(index) && !is_volatile(release, step);
+        let last = tries.next_back().unwrap_or(index);
+        let said = |fate: &str| fate.split(" #").next().map(str::to_owned);
+        let is_like_last = said(&held[last].0) == said(found);
+        let is_retry = step.note.contains("until") && !is_first && is_like_last;
+        if recorded != found && !is_retry && !known::is_race(release, step) {
+            differences.push(Difference {
+                step: step.clone(),
+                recorded: recorded.clone(),
+                found: found.clone(),
+            });
+        }
+    }
+    (steps.len(), differences)
+}
+
+#[test]
+fn every_request_meets_the_fate_that_it_had_with_the_release() {
+    let mut report = "release    steps  equal  different\n".to_owned();
+    let mut complaints = String::new();
+    let mut hits = BTreeSet::new();
+    for (name, release, conversations) in RELEASES {
+        let (count, differences) = replay(*release, conversations);
+        let (equal, different) = (count - differences.len(), differences.len());
+        writeln!(report, "{name:9} {count:6} {equal:6} {different:10}").unwrap();
+        for Difference {
+            step,
+            recorded,
+            found,
+        } in &differences
+        {
+            let is_it = |known: &&known::Known| {
+                known.0 == *name && known.1 == step.script && known.2 == step.note
+            };
+            if let Some(known) = DIFFERENCES.iter().find(is_it) {
+                hits.insert(known);
+                continue;
+            }
+            let (script, number, note) = (&step.script, &step.number, &step.note);
+            let (api, version) = (&step.api, step.version);
+            writeln!(
+                complaints,
+                "{name} {script} {number}: {api} v{version}: {note}\n  {recorded}\n  {found}"
+            )
+            .unwrap();
+        }
+    }
+    for known in DIFFERENCES.iter().filter(|known| !hits.contains(known)) {
+        writeln!(complaints, "no longer different: {known:?}").unwrap();
+    }
+    println!("{report}");
+    assert!(complaints.is_empty(), "{complaints}");
+}
