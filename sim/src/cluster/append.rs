@@ -6,6 +6,7 @@
 use bytes::Bytes;
 use titorelli::Instant;
 
+use super::behaviour::Behaviour;
 use super::config::{BrokerId, ClusterConfig, Strictness, TopicConfig};
 use super::producer_state::Judgement;
 use super::topic::Partition;
@@ -42,7 +43,7 @@ impl Refusal {
         }
     }
 
-    const fn by_log(error_code: i16) -> Self {
+    pub(super) const fn by_log(error_code: i16) -> Self {
         Self {
             error_code,
             message: None,
@@ -80,10 +81,39 @@ pub(super) struct AppendContext<'a> {
     pub(super) config: &'a ClusterConfig,
     pub(super) topic: &'a TopicConfig,
     pub(super) broker: BrokerId,
+    pub(super) behaviour: Behaviour,
     pub(super) now: Instant,
 }
 
 impl AppendContext<'_> {
+    /// `InvalidRecordException`. While it is a corrupt message on the wire, it is thrown as one
+    /// and does not tell where the log starts.
+    pub(super) const fn invalid_record(&self) -> Refusal {
+        match self.behaviour.invalid_record {
+            error_code::CORRUPT_MESSAGE => Refusal::early(error_code::CORRUPT_MESSAGE),
+            error_code => Refusal::by_log(error_code),
+        }
+    }
+
+    /// These records break a rule of the topic.
+    pub(super) fn blame(&self, refusal: Refusal, indices: Vec<i32>, text: &str) -> Refusal {
+        if self.behaviour.blames_records {
+            Refusal::of_records(refusal.error_code, indices, text)
+        } else {
+            refusal
+        }
+    }
+
+    /// Whether a record needs a key.
+    pub(super) fn refuses_keyless(&self) -> bool {
+        self.topic.compacted && (self.behaviour.refuses_keyless || self.is_strict())
+    }
+
+    /// Whether what brokers overlook is refused.
+    pub(super) fn is_strict(&self) -> bool {
+        self.config.strictness == Strictness::Strict
+    }
+
     /// The broker's wall clock, in milliseconds since the Unix epoch.
     fn wall_clock_ms(&self) -> i64 {
         self.config
@@ -97,7 +127,7 @@ impl AppendContext<'_> {
     }
 
     /// The greatest timestamp that the topic takes.
-    fn timestamp_ms_max(&self) -> i64 {
+    pub(super) fn timestamp_ms_max(&self) -> i64 {
         let limit = self
             .topic
             .timestamp_after_max
@@ -110,7 +140,11 @@ impl AppendContext<'_> {
 }
 
 /// The one batch that these bytes must hold, checked as far as the request layer does.
-pub(super) fn only_batch(records: &Bytes, version: i16) -> Result<BatchHeader, Refusal> {
+pub(super) fn only_batch(
+    behaviour: Behaviour,
+    records: &Bytes,
+    version: i16,
+) -> Result<BatchHeader, Refusal> {
     let corrupt = |reason: crate::codec::Malformed| {
         Refusal::told(error_code::CORRUPT_MESSAGE, reason.to_string())
     };
@@ -121,6 +155,7 @@ pub(super) fn only_batch(records: &Bytes, version: i16) -> Result<BatchHeader, R
         return Err(Refusal::early(error_code::INVALID_RECORD));
     }
     match batch.codec() {
+        Some(_) | None if !behaviour.knows_zstd => {}
         Some(Codec::Zstd) if version < 7 => {
             return Err(Refusal::early(error_code::UNSUPPORTED_COMPRESSION_TYPE));
         }
@@ -144,6 +179,7 @@ pub(super) fn append(
     check_header(context, batch)?;
     let codec = batch
         .codec()
+        .filter(|codec| *codec != Codec::Zstd || context.behaviour.knows_zstd)
         .ok_or(Refusal::by_log(error_code::UNKNOWN_SERVER_ERROR))?;
     let plain = inflate(codec, &batch.records, context.config.inflated_bytes_max)
         .map_err(|_| Refusal::by_log(error_code::UNKNOWN_SERVER_ERROR))?;
@@ -151,7 +187,7 @@ pub(super) fn append(
     let mut answer = PartitionAnswer::refused(index, error_code::NONE);
     answer.log_start_offset = 0;
     if batch.producer_id >= 0 {
-        match partition.producers.judge(batch) {
+        match partition.producers.judge(context.behaviour, batch) {
             Judgement::Append => {}
             Judgement::Refuse(error_code) => return Err(Refusal::by_log(error_code)),
             Judgement::Duplicate(known) => {
@@ -179,14 +215,15 @@ pub(super) fn append(
         .log
         .close_batch(batch, context.broker, context.now);
     if batch.producer_id >= 0 {
-        partition.producers.appended(batch, answer.base_offset);
+        let (behaviour, base_offset) = (context.behaviour, answer.base_offset);
+        partition.producers.appended(behaviour, batch, base_offset);
     }
     Ok(answer)
 }
 
 /// Everything that the header alone tells.
 fn check_header(context: AppendContext<'_>, batch: &BatchHeader) -> Result<(), Refusal> {
-    let invalid = || Err(Refusal::by_log(error_code::INVALID_RECORD));
+    let invalid = || Err(context.invalid_record());
     if batch.base_offset != 0 {
         return invalid();
     }
@@ -199,13 +236,14 @@ fn check_header(context: AppendContext<'_>, batch: &BatchHeader) -> Result<(), R
     if batch.is_control() || batch.record_count <= 0 {
         return invalid();
     }
-    if i64::from(batch.last_offset_delta) + 1 != i64::from(batch.record_count) {
+    let is_looked_at = context.behaviour.checks_last_offset || context.is_strict();
+    if is_looked_at && i64::from(batch.last_offset_delta) + 1 != i64::from(batch.record_count) {
         return invalid();
     }
     if batch.producer_id >= 0 && batch.base_sequence < 0 {
         return invalid();
     }
-    if context.config.strictness == Strictness::Strict {
+    if context.is_strict() {
         return check_header_strictly(batch);
     }
     Ok(())
@@ -242,7 +280,8 @@ fn check_records(
     batch: &BatchHeader,
     plain: &Bytes,
 ) -> Result<(), Refusal> {
-    let strict = context.config.strictness == Strictness::Strict;
+    let strict = context.is_strict();
+    let is_stamped = context.behaviour.refuses_stamped && batch.is_stamped();
     let timestamp_ms_max = context.timestamp_ms_max();
     let (mut keyless, mut too_new) = (Vec::new(), Vec::new());
     let mut index = 0_i32;
@@ -254,10 +293,10 @@ fn check_records(
             .base_timestamp_ms
             .wrapping_add(record.timestamp_delta_ms);
         max_timestamp_ms = max_timestamp_ms.max(timestamp_ms);
-        if context.topic.compacted && record.key.is_none() {
+        if context.refuses_keyless() && record.key.is_none() {
             keyless.push(index);
         }
-        if timestamp_ms > timestamp_ms_max {
+        if is_stamped || timestamp_ms > timestamp_ms_max {
             too_new.push(index);
         }
         index += 1;
@@ -271,24 +310,17 @@ fn check_records(
         let message = message.filter(|_| strict);
         return Err(Refusal {
             message,
-            ..Refusal::by_log(error_code::INVALID_RECORD)
+            ..context.invalid_record()
         });
     }
     if !keyless.is_empty() {
         let text = "Compacted topic cannot accept message without key";
-        return Err(Refusal::of_records(
-            error_code::INVALID_RECORD,
-            keyless,
-            text,
-        ));
+        return Err(context.blame(context.invalid_record(), keyless, text));
     }
     if !too_new.is_empty() {
         let text = "Timestamp of message is out of range";
-        return Err(Refusal::of_records(
-            error_code::INVALID_TIMESTAMP,
-            too_new,
-            text,
-        ));
+        let refusal = Refusal::early(error_code::INVALID_TIMESTAMP);
+        return Err(context.blame(refusal, too_new, text));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use super::behaviour::Behaviour;
 use crate::codec::ApiRange;
 
 /// A broker's id: `node.id`.
@@ -28,11 +29,26 @@ pub struct BrokerConfig {
     /// What it announces; [`ApiRange::kafka_4`] by default. An API that is left out is unknown to
     /// this broker.
     pub api_ranges: Vec<ApiRange>,
-    /// What it does about a request that it does not know.
+    /// What it does about a request that it does not know or cannot read.
     pub on_unknown: OnUnknown,
+    /// How it behaves where releases differ; as the newest by default.
+    pub behaviour: Behaviour,
 }
 
-/// What a broker does about a request of an API or version that it does not know.
+impl BrokerConfig {
+    /// Makes it one of this release: what it announces, and how it behaves.
+    pub fn play(&mut self, release: (u16, u16, u16)) {
+        self.api_ranges = ApiRange::of_release(release);
+        self.behaviour = Behaviour::of_release(release);
+        self.on_unknown = match (release.0, release.1) {
+            (0, 9) => OnUnknown::Silence,
+            _ => OnUnknown::Close,
+        };
+    }
+}
+
+/// What a broker does about a request of an API or version that it does not know, or that it cannot
+/// read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnUnknown {
     /// It closes the connection, as all releases but one.
@@ -82,7 +98,8 @@ pub struct ClusterConfig {
     /// The cluster id.
     pub cluster_id: String,
     /// `auto.create.topics.enable`. As in Kafka (`KRaft`) the first answer about a missing topic
-    /// is `UNKNOWN_TOPIC_OR_PARTITION`; it exists for the next request.
+    /// is `UNKNOWN_TOPIC_OR_PARTITION` (with `ZooKeeper` `LEADER_NOT_AVAILABLE`); it exists for the
+    /// next request.
     pub auto_create_topics: bool,
     /// Defaults of new topics.
     pub topic: TopicConfig,
@@ -142,10 +159,7 @@ impl ClusterConfig {
     pub fn of_release(count: u16, release: (u16, u16, u16)) -> Self {
         let mut config = Self::with_brokers(count);
         for broker in &mut config.brokers {
-            broker.api_ranges = ApiRange::of_release(release);
-            if (release.0, release.1) == (0, 9) {
-                broker.on_unknown = OnUnknown::Silence;
-            }
+            broker.play(release);
         }
         config
     }
@@ -161,6 +175,7 @@ impl ClusterConfig {
             port: 9_000_u16.wrapping_add(id),
             api_ranges: ApiRange::kafka_4(),
             on_unknown: OnUnknown::Close,
+            behaviour: Behaviour::default(),
         });
         Self {
             brokers: brokers.collect(),

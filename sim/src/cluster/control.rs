@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::Cluster;
+use super::behaviour::Behaviour;
 use super::belief::Belief;
 use super::config::{Access, BrokerId, TopicConfig};
 use super::peer::{Peer, PeerId};
 use super::topic::{self, ScriptedFailure, Topic};
-use crate::codec::ApiRange;
 
 impl Cluster {
     /// Creates a topic with so many partitions and the cluster's defaults.
@@ -56,7 +56,14 @@ impl Cluster {
     /// # Panics
     /// As [`Self::create_topic`].
     pub fn create_topic_with(&mut self, name: &str, config: TopicConfig) {
-        assert!(topic::is_legal_name(name), "{name:?} is not a topic's name");
+        let length_max = Behaviour::default().topic_name_max;
+        let is_legal = topic::is_legal_name(name, length_max);
+        assert!(is_legal, "{name:?} is not a topic's name");
+        self.add_topic(name, config);
+    }
+
+    /// Creates a topic whose name was looked at.
+    pub(super) fn add_topic(&mut self, name: &str, config: TopicConfig) {
         assert!(!self.by_name.contains_key(name), "topic {name:?} exists");
         let index = self.topics.len();
         let serial = u64::try_from(index).expect("fits") + 1;
@@ -136,6 +143,15 @@ impl Cluster {
     pub fn set_down(&mut self, broker: BrokerId) {
         self.broker_mut(broker).is_up = false;
         self.close_connections(broker);
+        if self.controller_behaviour().shrinking_raises_epoch {
+            let topics = self.topics.iter_mut().flatten();
+            for partition in topics.flat_map(|topic| &mut topic.partitions) {
+                // A partition that moves has its epoch raised by the election.
+                if partition.replicas.contains(&broker) && partition.leader != Some(broker) {
+                    partition.leader_epoch += 1;
+                }
+            }
+        }
         self.elect();
     }
 
@@ -155,7 +171,7 @@ impl Cluster {
     /// There is no such broker.
     pub fn upgrade(&mut self, broker: BrokerId, release: (u16, u16, u16)) {
         self.close_connections(broker);
-        self.broker_mut(broker).config.api_ranges = ApiRange::of_release(release);
+        self.broker_mut(broker).config.play(release);
     }
 
     /// Closes every connection to a broker, as a restart or an idle limit does.

@@ -7,7 +7,8 @@ use titorelli::Instant;
 
 use super::append::{AppendContext, Refusal, append, only_batch};
 use super::append_set::append_set;
-use super::config::{Access, BrokerId, OnUnknown};
+use super::behaviour::{Behaviour, NullRecords};
+use super::config::{Access, BrokerId, OnUnknown, Strictness};
 use super::event::{BatchOutcome, ClusterEvent};
 use super::peer::PeerId;
 use super::topic::Partition;
@@ -15,7 +16,7 @@ use super::{Cluster, ClusterOutput};
 use crate::codec::{
     ApiKey, ApiRange, ApiVersionsRequest, ApiVersionsResponse, BatchHeader, InitProducerIdRequest,
     InitProducerIdResponse, LeaderHint, MetadataBroker, PartitionAnswer, ProducePartition,
-    ProduceRequest, ProduceResponse, Request, RequestHeader, TopicAnswer, TopicName,
+    ProduceRequest, ProduceResponse, Request, RequestHeader, TopicAnswer, TopicName, client_id,
     decode_request, error_code, request_header,
 };
 
@@ -47,33 +48,27 @@ impl Cluster {
         broker: BrokerId,
         frame: &Bytes,
     ) -> Result<(), CloseReason> {
-        let header = request_header(frame).map_err(|_| "no request header")?;
+        let mut header = request_header(frame).map_err(|_| "no request header")?;
         let known = ApiKey::from_wire(header.api_key);
         let Some((api, range)) = known.and_then(|api| Some((api, self.announced(broker, api)?)))
         else {
-            return self.on_unknown(peer, broker, known);
+            return self.on_unknown(peer, broker, known, frame);
         };
-        let (mut version_min, version_max) = api.supported();
-        if api == ApiKey::Produce && !range.takes_message_sets() {
-            version_min = BATCHES_SINCE;
-        }
-        let answerable = version_min.max(range.version_min)..=version_max.min(range.version_max);
-        let version = header.api_version;
-        if !answerable.contains(&version) {
-            if api != ApiKey::ApiVersions {
-                return Err("unsupported version");
-            }
-            // KIP-511: layout 0, and the range of ApiVersions itself to try again with.
-            let answer = ApiVersionsResponse {
-                error_code: error_code::UNSUPPORTED_VERSION,
-                api_keys: vec![range],
-                throttle_time_ms: 0,
-            };
-            self.transmit(peer, answer.encode(0, header.correlation_id));
+        let behaviour = self.behaviour(broker);
+        let Some(version) = self.layout(behaviour, api, range, header.api_version) else {
+            return self.on_unsupported(peer, broker, range, &header);
+        };
+        header.api_version = version;
+        let request = match decode_request(frame, api, version) {
+            Ok(request) => request,
+            Err(reason) => return self.on_unreadable(peer, broker, reason.0),
+        };
+        if !behaviour.takes_any_client_id && !is_fit_for_jmx(frame) {
+            self.mute(peer);
             return Ok(());
         }
-        let request = decode_request(frame, api, version).map_err(|reason| reason.0)?;
         let handled = Handled {
+            behaviour,
             now,
             peer,
             broker,
@@ -105,16 +100,91 @@ impl Cluster {
         peer: PeerId,
         broker: BrokerId,
         known: Option<ApiKey>,
+        frame: &[u8],
     ) -> Result<(), CloseReason> {
         let state = self.broker(broker).expect("a connection leads to a broker");
         match state.config.on_unknown {
             OnUnknown::Close if known == Some(ApiKey::ApiVersions) => Err(NO_API_VERSIONS),
-            OnUnknown::Close => Err("unknown API"),
+            // Before it looks at the API, 0.9 reads the header of one that it does not know.
+            OnUnknown::Silence if client_id(frame).is_err() => Err("no request header"),
+            OnUnknown::Close | OnUnknown::Silence => {
+                self.on_unreadable(peer, broker, "unknown API")
+            }
+        }
+    }
+
+    /// A request that this broker cannot read.
+    fn on_unreadable(
+        &mut self,
+        peer: PeerId,
+        broker: BrokerId,
+        reason: CloseReason,
+    ) -> Result<(), CloseReason> {
+        let state = self.broker(broker).expect("a connection leads to a broker");
+        match state.config.on_unknown {
+            OnUnknown::Close => Err(reason),
             OnUnknown::Silence => {
                 self.mute(peer);
                 Ok(())
             }
         }
+    }
+
+    /// A frame that is too short for a header.
+    pub(super) fn on_short_frame(&mut self, peer: PeerId, broker: BrokerId, length: usize) {
+        if length < self.behaviour(broker).silent_frames_below {
+            return self.mute(peer);
+        }
+        if let Err(reason) = self.on_unreadable(peer, broker, "no request header") {
+            self.close(peer, reason, false);
+        }
+    }
+
+    /// A version that this broker does not know.
+    fn on_unsupported(
+        &mut self,
+        peer: PeerId,
+        broker: BrokerId,
+        range: ApiRange,
+        header: &RequestHeader,
+    ) -> Result<(), CloseReason> {
+        if range.api_key != ApiKey::ApiVersions.to_wire() {
+            return self.on_unreadable(peer, broker, "unsupported version");
+        }
+        // KIP-511: layout 0, and the range of ApiVersions itself to try again with.
+        let names_range = self.behaviour(broker).names_own_range;
+        let answer = ApiVersionsResponse {
+            error_code: error_code::UNSUPPORTED_VERSION,
+            api_keys: if names_range { vec![range] } else { Vec::new() },
+            throttle_time_ms: 0,
+        };
+        self.transmit(peer, answer.encode(0, header.correlation_id));
+        Ok(())
+    }
+
+    /// The version in whose layout a request of this version is read, if it is.
+    fn layout(
+        &self,
+        behaviour: Behaviour,
+        api: ApiKey,
+        range: ApiRange,
+        version: i16,
+    ) -> Option<i16> {
+        let (mut version_min, version_max) = api.supported();
+        if api == ApiKey::Produce && !range.takes_message_sets() {
+            version_min = BATCHES_SINCE;
+        }
+        let (first, last) = (
+            version_min.max(range.version_min),
+            version_max.min(range.version_max),
+        );
+        let is_known = (first..=last).contains(&version);
+        let is_guessed = behaviour.guesses_versions && !self.is_strict();
+        (is_known || is_guessed).then(|| version.min(last).max(first))
+    }
+
+    fn is_strict(&self) -> bool {
+        self.config.strictness == Strictness::Strict
     }
 
     /// Nothing more is read from this connection, nor answered.
@@ -205,11 +275,22 @@ impl Cluster {
     }
 
     fn produce(&mut self, handled: &Handled, request: &ProduceRequest) -> Result<(), CloseReason> {
-        let mut items = request.topics.iter().flat_map(|topic| &topic.partitions);
-        if items.any(|item| item.records.is_none()) {
-            // Kafka 4: the request handler fails, and nothing on this connection is answered.
-            self.mute(handled.peer);
-            return Ok(());
+        let items = || request.topics.iter().flat_map(|topic| &topic.partitions);
+        if items().any(|item| item.records.is_none()) {
+            match handled.behaviour.null_records {
+                NullRecords::Close => return Err("null records"),
+                NullRecords::Silence => {
+                    self.mute(handled.peer);
+                    return Ok(());
+                }
+                NullRecords::Fail => {}
+            }
+        }
+        if !handled.behaviour.refuses_bad_batches && handled.header.api_version >= BATCHES_SINCE {
+            let mut batches = items().filter_map(|item| item.records.as_ref());
+            if batches.any(|records| handled.only_batch(records).is_err()) {
+                return Err("not one record batch per partition");
+            }
         }
         let mut topics = Vec::with_capacity(request.topics.len());
         let mut outcomes = Vec::new();
@@ -284,6 +365,7 @@ impl Cluster {
             config: &self.config,
             topic: &topic.config,
             broker: handled.broker,
+            behaviour: handled.behaviour,
             now: handled.now,
         };
         let Some(partition) = usize::try_from(index)
@@ -292,12 +374,12 @@ impl Cluster {
         else {
             return refuse(error_code::UNKNOWN_TOPIC_OR_PARTITION);
         };
-        let records = item.records.as_ref().expect("null records were sorted out");
-        let payload = match Payload::read(records, version) {
+        let payload = match Payload::read(handled, item.records.as_ref(), context.is_strict()) {
             Ok(payload) => payload,
             Err(refusal) => return (refusal.into_answer(index), Effect::None),
         };
-        if !(ACKS_ALL..=1).contains(&request.acks) {
+        let are_acks_odd = !(ACKS_ALL..=1).contains(&request.acks);
+        if are_acks_odd && (handled.behaviour.refuses_odd_acks || context.is_strict()) {
             return refuse(error_code::INVALID_REQUIRED_ACKS);
         }
         if partition.leader != Some(handled.broker) {
@@ -315,18 +397,12 @@ impl Cluster {
             answer.log_start_offset = 0;
             return (answer, Effect::None);
         }
-        let offset_before = partition.log.next_offset();
-        let mut answer = match &payload {
-            Payload::Batch(batch) => append(context, partition, index, batch),
-            Payload::Set(set) => append_set(context, partition, index, set, version),
+        let (mut answer, mut effect) = write(context, partition, index, &payload, version);
+        let wanted = usize::try_from(request.acks).unwrap_or(0);
+        if are_acks_odd && wanted > live_count && answer.error_code == error_code::NONE {
+            // Kafka 0.8 waits for more replicas than there are.
+            answer.error_code = error_code::REQUEST_TIMED_OUT;
         }
-        .unwrap_or_else(|refusal| refusal.into_answer(index));
-        let is_appended = partition.log.next_offset() > offset_before;
-        let mut effect = if is_appended {
-            Effect::Appended
-        } else {
-            Effect::None
-        };
         if let Some(failure) = scripted.filter(|_| answer.error_code == error_code::NONE) {
             answer = PartitionAnswer::refused(index, failure.error_code);
             effect = Effect::ScriptedAppended;
@@ -382,17 +458,45 @@ enum Payload<'a> {
 
 impl<'a> Payload<'a> {
     /// Looks at it as far as the request layer does.
-    fn read(records: &'a Bytes, version: i16) -> Result<Self, Refusal> {
-        if version < BATCHES_SINCE {
+    fn read(
+        handled: &Handled,
+        records: Option<&'a Bytes>,
+        is_strict: bool,
+    ) -> Result<Self, Refusal> {
+        let records = records.ok_or(Refusal::by_log(error_code::UNKNOWN_SERVER_ERROR))?;
+        if handled.header.api_version < BATCHES_SINCE {
             return Ok(Self::Set(records));
         }
-        let batch = only_batch(records, version)?;
-        if batch.is_transactional() {
+        let batch = handled.only_batch(records)?;
+        let is_looked_at = handled.behaviour.authorizes_transactions || is_strict;
+        if batch.is_transactional() && is_looked_at {
             let code = error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
             return Err(Refusal::early(code));
         }
         Ok(Self::Batch(Box::new(batch)))
     }
+}
+
+/// Writes to the log: the answer, and whether there is more in the log now.
+fn write(
+    context: AppendContext<'_>,
+    partition: &mut Partition,
+    index: i32,
+    payload: &Payload<'_>,
+    version: i16,
+) -> (PartitionAnswer, Effect) {
+    let offset_before = partition.log.next_offset();
+    let answer = match payload {
+        Payload::Batch(batch) => append(context, partition, index, batch),
+        Payload::Set(set) => append_set(context, partition, index, set, version),
+    }
+    .unwrap_or_else(|refusal| refusal.into_answer(index));
+    let effect = if partition.log.next_offset() > offset_before {
+        Effect::Appended
+    } else {
+        Effect::None
+    };
+    (answer, effect)
 }
 
 /// What a batch did to the log, and on whose word it was answered.
@@ -410,11 +514,18 @@ enum Effect {
 
 /// The request at hand.
 struct Handled {
+    behaviour: Behaviour,
     now: Instant,
     peer: PeerId,
     broker: BrokerId,
     api: ApiKey,
     header: RequestHeader,
+}
+
+/// Whether a client id can be part of the name of a JMX bean.
+fn is_fit_for_jmx(frame: &[u8]) -> bool {
+    let id = client_id(frame).ok().flatten().unwrap_or_default();
+    id.is_ascii() && !id.contains([',', '=', ':', '"', '*', '?', '\n'])
 }
 
 /// Somebody else leads; who, if anybody (KIP-951).
@@ -428,6 +539,10 @@ fn not_leader(index: i32, partition: &Partition) -> PartitionAnswer {
 }
 
 impl Handled {
+    fn only_batch(&self, records: &Bytes) -> Result<BatchHeader, Refusal> {
+        only_batch(self.behaviour, records, self.header.api_version)
+    }
+
     fn event(&self, is_answered: bool, batches: Vec<BatchOutcome>) -> ClusterEvent {
         ClusterEvent::Handled {
             peer: self.peer,

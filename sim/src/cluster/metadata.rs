@@ -1,5 +1,6 @@
 //! The answer to Metadata: what a broker says about topics and leaders.
 
+use super::behaviour::{Behaviour, IllegalName};
 use super::belief::Belief;
 use super::config::{Access, BrokerId};
 use super::topic::{Topic, is_legal_name};
@@ -20,7 +21,8 @@ impl Cluster {
         request: &MetadataRequest,
     ) -> MetadataResponse {
         let selectors = request.topics.as_deref().unwrap_or_default();
-        if let Some(error_code) = refusal(version, selectors) {
+        let behaviour = self.behaviour(broker);
+        if let Some(error_code) = refusal(behaviour, version, selectors) {
             return self.refuse_all(broker, error_code, selectors);
         }
         let (brokers, topics) = match (self.belief(broker), &request.topics) {
@@ -31,7 +33,7 @@ impl Cluster {
             }
             (None, None) => (self.live_brokers(), self.describe_all()),
             (None, Some(selectors)) => {
-                let topics = self.describe_selected(request, selectors);
+                let topics = self.describe_selected(behaviour, request, selectors);
                 (self.live_brokers(), topics)
             }
         };
@@ -105,6 +107,7 @@ impl Cluster {
     /// One answer per topic, however often it is asked for.
     fn describe_selected(
         &mut self,
+        behaviour: Behaviour,
         request: &MetadataRequest,
         selectors: &[TopicSelector],
     ) -> Vec<MetadataTopic> {
@@ -119,7 +122,7 @@ impl Cluster {
                     |index| self.describe_permitted(*index, None),
                 )
             } else if let Some(name) = &selector.name {
-                self.describe_named(name, request.allow_auto_topic_creation)
+                self.describe_named(behaviour, name, request.allow_auto_topic_creation)
             } else {
                 refused(error_code::UNKNOWN_SERVER_ERROR, None)
             };
@@ -130,18 +133,26 @@ impl Cluster {
         answers
     }
 
-    fn describe_named(&mut self, name: &str, may_create: bool) -> MetadataTopic {
+    fn describe_named(
+        &mut self,
+        behaviour: Behaviour,
+        name: &str,
+        may_create: bool,
+    ) -> MetadataTopic {
         if let Some(index) = self.by_name.get(name) {
             return self.describe_permitted(*index, Some(name));
         }
-        if !is_legal_name(name) {
+        let is_creating = may_create && self.config.auto_create_topics;
+        let is_looked_at = is_creating || behaviour.illegal_name != IllegalName::RefusedToCreate;
+        if is_looked_at && !is_legal_name(name, behaviour.topic_name_max) {
             return refused(error_code::INVALID_TOPIC_EXCEPTION, Some(name));
         }
-        if may_create && self.config.auto_create_topics {
-            self.create_topic_with(name, self.config.topic);
+        if !is_creating {
+            return refused(error_code::UNKNOWN_TOPIC_OR_PARTITION, Some(name));
         }
-        // As in KRaft: the request that creates a topic does not see it yet.
-        refused(error_code::UNKNOWN_TOPIC_OR_PARTITION, Some(name))
+        // The request that creates a topic does not see its leaders yet.
+        self.add_topic(name, self.config.topic);
+        refused(behaviour.just_created, Some(name))
     }
 
     /// Only the name that was asked for is repeated to who may not know the topic.
@@ -213,7 +224,16 @@ fn without_dead_replicas(mut topic: MetadataTopic) -> MetadataTopic {
 }
 
 /// Why no topic of the request is looked at, if so.
-fn refusal(version: i16, selectors: &[TopicSelector]) -> Option<i16> {
+fn refusal(behaviour: Behaviour, version: i16, selectors: &[TopicSelector]) -> Option<i16> {
+    let names = || {
+        selectors
+            .iter()
+            .filter_map(|selector| selector.name.as_deref())
+    };
+    let is_illegal = |name: &str| !is_legal_name(name, behaviour.topic_name_max);
+    if behaviour.illegal_name == IllegalName::FailsAll && names().any(is_illegal) {
+        return Some(error_code::INVALID_TOPIC_EXCEPTION);
+    }
     let has_id = |selector: &TopicSelector| selector.topic_id != NO_ID;
     // Metadata 10 and 11 have ids in the request, but brokers refuse them (KIP-516).
     if version < 12 && selectors.iter().any(|s| has_id(s) || s.name.is_none()) {

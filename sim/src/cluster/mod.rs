@@ -24,6 +24,7 @@
 
 mod append;
 mod append_set;
+mod behaviour;
 mod belief;
 mod config;
 mod control;
@@ -40,6 +41,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use titorelli::Instant;
 
+pub use behaviour::Behaviour;
 use belief::Belief;
 pub use config::{
     Access, BrokerConfig, BrokerId, ClusterConfig, LogRetention, OnUnknown, Strictness, TopicConfig,
@@ -166,6 +168,7 @@ impl Cluster {
             match state.next_frame(self.config.request_bytes_max) {
                 Next::Wait => return,
                 Next::Broken => return self.close(peer, "frame length out of bounds", false),
+                Next::Short(length) => return self.on_short_frame(peer, broker, length),
                 Next::Frame(frame) => {
                     if let Err(reason) = self.handle(now, peer, broker, &frame) {
                         let is_fault = [ACKS_NONE_REFUSED, NO_API_VERSIONS].contains(&reason);

@@ -32,6 +32,8 @@ pub(super) enum Next {
     Wait,
     /// No frame can follow: the length is out of bounds.
     Broken,
+    /// A frame of so many bytes, too few for a request's header.
+    Short(usize),
 }
 
 impl Peer {
@@ -57,8 +59,11 @@ impl Peer {
         let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else {
             return Next::Broken;
         };
-        if length < FRAME_BYTES_MIN || length > frame_bytes_max {
+        if length > frame_bytes_max {
             return Next::Broken;
+        }
+        if length < FRAME_BYTES_MIN {
+            return Next::Short(length);
         }
         if self.inbox.len() < LENGTH_BYTES + length {
             // Room for the rest is not reserved: a length is a promise that costs nothing to make.
@@ -91,8 +96,17 @@ mod tests {
     }
 
     #[test]
+    fn a_length_below_the_header_is_told_at_once() {
+        for length in [0_u8, 1, 9] {
+            let mut peer = Peer::new(BrokerId(1));
+            peer.extend(&[0, 0, 0, length]);
+            assert_eq!(peer.next_frame(100), Next::Short(usize::from(length)));
+        }
+    }
+
+    #[test]
     fn a_length_out_of_bounds_breaks_the_connection_at_once() {
-        for length in [-1_i32, i32::MIN, 0, 9, 101, i32::MAX] {
+        for length in [-1_i32, i32::MIN, 101, i32::MAX] {
             let mut peer = Peer::new(BrokerId(1));
             peer.extend(&length.to_be_bytes());
             assert_eq!(peer.next_frame(100), Next::Broken, "length {length}");

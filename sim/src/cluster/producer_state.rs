@@ -1,14 +1,12 @@
 //! What a partition remembers of each idempotent producer (KIP-98).
 //!
-//! Owns: the last five batches of each producer id. Never: records.
+//! Owns: the last batches of each producer id. Never: records.
 //! Follows Kafka's `ProducerAppendInfo` and `ProducerStateEntry`.
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::behaviour::Behaviour;
 use crate::codec::{BatchHeader, error_code};
-
-/// How many batches a broker remembers per producer: `ProducerStateEntry.NUM_BATCHES_TO_RETAIN`.
-const WINDOW_BATCHES: usize = 5;
 
 /// One remembered batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +23,7 @@ pub(super) struct KnownBatch {
 #[derive(Clone, Debug)]
 struct Entry {
     epoch: i16,
-    /// Invariant: 1 to [`WINDOW_BATCHES`] batches, oldest first, all of `epoch`.
+    /// Invariant: 1 to [`Behaviour::window_batches`] batches, oldest first, all of `epoch`.
     batches: VecDeque<KnownBatch>,
 }
 
@@ -34,7 +32,7 @@ struct Entry {
 pub(super) enum Judgement {
     /// It is the next one.
     Append,
-    /// It is among the last five: answer as then.
+    /// It is among those remembered (five since 1.0): answer as then.
     Duplicate(KnownBatch),
     /// Its epoch or sequence is wrong.
     Refuse(i16),
@@ -48,14 +46,16 @@ pub(super) struct ProducerStates {
 
 impl ProducerStates {
     /// Whether this batch, whose producer id is set, may be appended. A producer without state may
-    /// begin at any sequence number, as in Kafka since 2.8.
-    pub(super) fn judge(&self, batch: &BatchHeader) -> Judgement {
+    /// begin at any sequence number, as in Kafka since KIP-360, or at 0 only.
+    pub(super) fn judge(&self, behaviour: Behaviour, batch: &BatchHeader) -> Judgement {
         assert!(batch.producer_id >= 0, "only idempotent batches are judged");
         let Some(entry) = self.entries.get(&batch.producer_id) else {
-            return if batch.producer_epoch < 0 {
-                Judgement::Refuse(error_code::INVALID_PRODUCER_EPOCH)
-            } else {
-                Judgement::Append
+            if batch.producer_epoch < 0 {
+                return Judgement::Refuse(error_code::INVALID_PRODUCER_EPOCH);
+            }
+            return match behaviour.first_not_zero {
+                Some(error_code) if batch.base_sequence != 0 => Judgement::Refuse(error_code),
+                Some(_) | None => Judgement::Append,
             };
         };
         if batch.producer_epoch < entry.epoch {
@@ -86,7 +86,7 @@ impl ProducerStates {
     }
 
     /// Remembers an appended batch.
-    pub(super) fn appended(&mut self, batch: &BatchHeader, base_offset: i64) {
+    pub(super) fn appended(&mut self, behaviour: Behaviour, batch: &BatchHeader, base_offset: i64) {
         let known = KnownBatch {
             first_sequence: batch.base_sequence,
             last_sequence: last_sequence(batch),
@@ -99,13 +99,13 @@ impl ProducerStates {
             .entry(batch.producer_id)
             .or_insert_with(|| Entry {
                 epoch,
-                batches: VecDeque::with_capacity(WINDOW_BATCHES),
+                batches: VecDeque::with_capacity(behaviour.window_batches),
             });
         if entry.epoch != epoch {
             entry.epoch = epoch;
             entry.batches.clear();
         }
-        if entry.batches.len() == WINDOW_BATCHES {
+        while entry.batches.len() >= behaviour.window_batches {
             entry.batches.pop_front();
         }
         entry.batches.push_back(known);
@@ -131,6 +131,11 @@ mod tests {
     use super::*;
     use bytes::Bytes;
 
+    /// Every test plays the newest release.
+    fn newest() -> Behaviour {
+        Behaviour::default()
+    }
+
     fn batch(epoch: i16, base_sequence: i32, count: i32) -> BatchHeader {
         BatchHeader {
             base_offset: 0,
@@ -154,31 +159,34 @@ mod tests {
     fn only_the_last_five_batches_are_duplicates() {
         let mut states = ProducerStates::default();
         for sequence in 0..7 {
-            assert_eq!(states.judge(&batch(0, sequence, 1)), Judgement::Append);
-            states.appended(&batch(0, sequence, 1), i64::from(sequence));
+            assert_eq!(
+                states.judge(newest(), &batch(0, sequence, 1)),
+                Judgement::Append
+            );
+            states.appended(newest(), &batch(0, sequence, 1), i64::from(sequence));
         }
         for sequence in 2..7 {
-            let Judgement::Duplicate(known) = states.judge(&batch(0, sequence, 1)) else {
+            let Judgement::Duplicate(known) = states.judge(newest(), &batch(0, sequence, 1)) else {
                 panic!("sequence {sequence} is remembered");
             };
             assert_eq!(known.base_offset, i64::from(sequence));
         }
         let out_of_order = Judgement::Refuse(error_code::OUT_OF_ORDER_SEQUENCE_NUMBER);
-        assert_eq!(states.judge(&batch(0, 1, 1)), out_of_order);
-        assert_eq!(states.judge(&batch(0, 6, 3)), out_of_order);
-        assert_eq!(states.judge(&batch(0, 8, 1)), out_of_order);
+        assert_eq!(states.judge(newest(), &batch(0, 1, 1)), out_of_order);
+        assert_eq!(states.judge(newest(), &batch(0, 6, 3)), out_of_order);
+        assert_eq!(states.judge(newest(), &batch(0, 8, 1)), out_of_order);
     }
 
     #[test]
     fn a_sequence_wraps_to_zero_and_a_new_epoch_begins_at_zero() {
         let mut states = ProducerStates::default();
-        states.appended(&batch(0, i32::MAX - 1, 3), 0);
-        assert_eq!(states.judge(&batch(0, 1, 1)), Judgement::Append);
-        assert_eq!(states.judge(&batch(1, 0, 1)), Judgement::Append);
+        states.appended(newest(), &batch(0, i32::MAX - 1, 3), 0);
+        assert_eq!(states.judge(newest(), &batch(0, 1, 1)), Judgement::Append);
+        assert_eq!(states.judge(newest(), &batch(1, 0, 1)), Judgement::Append);
         let out_of_order = Judgement::Refuse(error_code::OUT_OF_ORDER_SEQUENCE_NUMBER);
-        assert_eq!(states.judge(&batch(1, 1, 1)), out_of_order);
-        states.appended(&batch(1, 0, 1), 3);
+        assert_eq!(states.judge(newest(), &batch(1, 1, 1)), out_of_order);
+        states.appended(newest(), &batch(1, 0, 1), 3);
         let fenced = Judgement::Refuse(error_code::INVALID_PRODUCER_EPOCH);
-        assert_eq!(states.judge(&batch(0, 1, 1)), fenced);
+        assert_eq!(states.judge(newest(), &batch(0, 1, 1)), fenced);
     }
 }

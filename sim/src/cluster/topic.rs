@@ -129,7 +129,7 @@ impl Partition {
 }
 
 /// Whether Kafka accepts this as a topic's name: `Topic.validate`.
-pub(super) fn is_legal_name(name: &str) -> bool {
+pub(super) fn is_legal_name(name: &str, length_max: usize) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    (1..=249).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(legal)
+    (1..=length_max).contains(&name.len()) && name != "." && name != ".." && name.bytes().all(legal)
 }

@@ -25,7 +25,7 @@ pub struct Message {
     pub offset: i64,
     /// Whether checksum and length are right.
     pub is_intact: bool,
-    /// The format: 0 or 1.
+    /// The format: 0 or 1 if it is right.
     pub magic: u8,
     /// The codec, and the timestamp type.
     pub attributes: i16,
@@ -40,39 +40,44 @@ pub struct Message {
 }
 
 impl Message {
-    fn decode(reader: &mut Reader<'_>, set: &Bytes) -> Result<Self, Malformed> {
-        let offset = reader.i64()?;
-        let size = reader.i32()?;
+    /// The first message of what is left; `None`: it is cut.
+    fn decode(reader: &mut Reader<'_>, set: &Bytes) -> Result<Option<Self>, Malformed> {
+        let (Ok(offset), Ok(size)) = (reader.i64(), reader.i32()) else {
+            return Ok(None);
+        };
         if size < MESSAGE_BYTES_MIN {
             return Err(Malformed("message size below the minimum"));
         }
         let size = usize::try_from(size).expect("at least 14");
-        let mut body = Reader::new(reader.take(size)?);
+        let Ok(body) = reader.take(size) else {
+            return Ok(None);
+        };
+        let mut body = Reader::new(body);
         let crc = body.u32()?;
         let mut whole = flate2::Crc::new();
         whole.update(body.rest());
         let magic = body.u8()?;
         let attributes = i16::from(body.u8()?);
-        let timestamp_ms = match magic {
-            0 => -1,
-            1 => body.i64()?,
-            _ => return Err(Malformed("a message of another magic")),
+        let mut read = || -> Result<_, Malformed> {
+            // Other magics are none; some brokers take them all the same.
+            let timestamp_ms = if magic == 0 { -1 } else { body.i64()? };
+            let key = body.nullable_bytes()?.map(|bytes| set.slice_ref(bytes));
+            let value = body.nullable_bytes()?.map(|bytes| set.slice_ref(bytes));
+            Ok((timestamp_ms, key, value))
         };
-        let mut field = || -> Result<Option<Bytes>, Malformed> {
-            let bytes = body.nullable_bytes()?;
-            Ok(bytes.map(|bytes| set.slice_ref(bytes)))
-        };
-        let (key, value) = (field()?, field()?);
-        Ok(Self {
+        let fields = read();
+        let is_whole = fields.is_ok() && body.is_empty();
+        let (timestamp_ms, key, value) = fields.unwrap_or((-1, None, None));
+        Ok(Some(Self {
             offset,
-            is_intact: whole.sum() == crc && body.is_empty(),
+            is_intact: whole.sum() == crc && is_whole,
             magic,
             attributes,
             timestamp_ms,
             key,
             value,
             size_bytes: 12 + size,
-        })
+        }))
     }
 
     /// The codec of what it wraps; `None` for an unassigned id.
@@ -86,10 +91,23 @@ impl Message {
     /// # Errors
     /// No set is in it, or one of more than `bytes_max` bytes.
     pub fn unwrap(&self, bytes_max: usize) -> Result<Vec<Self>, Malformed> {
+        self.unwrap_with(bytes_max, false)
+    }
+
+    /// The same; in magic 0 also from an LZ4 frame whose checksum is right, as brokers do since
+    /// 0.10 (KIP-57).
+    ///
+    /// # Errors
+    /// As [`Self::unwrap`].
+    pub fn unwrap_mended(&self, bytes_max: usize) -> Result<Vec<Self>, Malformed> {
+        self.unwrap_with(bytes_max, true)
+    }
+
+    fn unwrap_with(&self, bytes_max: usize, mends_lz4: bool) -> Result<Vec<Self>, Malformed> {
         let codec = self.codec().ok_or(Malformed("unassigned codec"))?;
         let compressed = self.value.clone().ok_or(Malformed("an empty wrapper"))?;
         let compressed = if codec == Codec::Lz4 {
-            with_right_checksum(&compressed, self.magic)?
+            with_right_checksum(&compressed, self.magic, mends_lz4)?
         } else {
             compressed
         };
@@ -98,10 +116,11 @@ impl Message {
 }
 
 /// An LZ4 frame as its format wants it, if it is as this magic wants it.
-fn with_right_checksum(frame: &Bytes, magic: u8) -> Result<Bytes, Malformed> {
+fn with_right_checksum(frame: &Bytes, magic: u8, mends: bool) -> Result<Bytes, Malformed> {
     let (broken, right) = LZ4_CHECKSUMS;
     let expected = if magic == 0 { broken } else { right };
-    if frame.get(LZ4_CHECKSUM_AT) != Some(&expected) {
+    let found = frame.get(LZ4_CHECKSUM_AT);
+    if found != Some(&expected) && !(mends && found == Some(&right)) {
         return Err(Malformed("checksum of the LZ4 frame's descriptor"));
     }
     let mut frame = frame.to_vec();
@@ -114,10 +133,28 @@ fn with_right_checksum(frame: &Bytes, magic: u8) -> Result<Bytes, Malformed> {
 /// # Errors
 /// Bytes that are no message set.
 pub fn messages(set: &Bytes) -> Result<Vec<Message>, Malformed> {
+    let (found, is_cut) = whole_messages(set)?;
+    if is_cut {
+        return Err(Malformed("a message is cut"));
+    }
+    if found.iter().any(|message| message.magic > 1) {
+        return Err(Malformed("a message of another magic"));
+    }
+    Ok(found)
+}
+
+/// The messages of a set that are whole, wrappers as they are; and whether one that is cut follows.
+///
+/// # Errors
+/// Bytes that are no message set.
+pub fn whole_messages(set: &Bytes) -> Result<(Vec<Message>, bool), Malformed> {
     let mut reader = Reader::new(set);
     let mut found = Vec::new();
     while !reader.is_empty() {
-        found.push(Message::decode(&mut reader, set)?);
+        match Message::decode(&mut reader, set)? {
+            Some(message) => found.push(message),
+            None => return Ok((found, true)),
+        }
     }
-    Ok(found)
+    Ok((found, false))
 }

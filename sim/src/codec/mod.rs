@@ -21,7 +21,7 @@ pub use api::{ApiKey, ApiRange};
 pub use api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 pub use compression::{Codec, inflate};
 pub use init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
-pub use message_set::{Message, messages};
+pub use message_set::{Message, messages, whole_messages};
 pub use metadata::{
     MetadataBroker, MetadataPartition, MetadataRequest, MetadataResponse, MetadataTopic,
     TopicSelector,
@@ -32,5 +32,5 @@ pub use produce::{
 };
 pub use reader::{Malformed, Reader};
 pub use record_batch::{BATCH_HEADER_BYTES, BatchHeader, RecordView, first_batch, walk_records};
-pub use request::{Request, RequestHeader, decode_request, request_header};
+pub use request::{Request, RequestHeader, client_id, decode_request, request_header};
 pub use writer::Writer;

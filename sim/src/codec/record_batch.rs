@@ -62,6 +62,12 @@ impl BatchHeader {
         Codec::from_attributes(self.attributes)
     }
 
+    /// Attribute bit 3: the timestamps are those of the log.
+    #[must_use]
+    pub const fn is_stamped(&self) -> bool {
+        self.attributes & 0x08 != 0
+    }
+
     /// Attribute bit 4.
     #[must_use]
     pub const fn is_transactional(&self) -> bool {

@@ -44,6 +44,16 @@ pub fn request_header(frame: &[u8]) -> Result<RequestHeader, Malformed> {
     })
 }
 
+/// The client id of a frame (without its length).
+///
+/// # Errors
+/// The frame ends before it does.
+pub fn client_id(frame: &[u8]) -> Result<Option<&str>, Malformed> {
+    let mut reader = Reader::new(frame);
+    reader.take(8)?;
+    reader.classic_nullable_string()
+}
+
 /// Reads the whole frame (without its length) of a request for `api`, whose version is supported.
 /// Bytes after the body are ignored, as brokers do.
 ///

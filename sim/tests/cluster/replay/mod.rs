@@ -1,4 +1,4 @@
-//! Conversations with real Kafka brokers of many releases, held again with the cluster that plays
+//! Conversations with real Kafka brokers of twelve releases, held again with the cluster that plays
 //! the release: the same bytes must meet the same fate.
 
 mod corpus;
@@ -25,6 +25,15 @@ macro_rules! releases {
 
 /// Name, numbers, conversations.
 const RELEASES: &[(&str, Release, &[u8])] = &releases! {
+    "0.8.2.2" (0, 8, 2);
+    "0.9.0.1" (0, 9, 0);
+    "0.10.0.1" (0, 10, 0);
+    "0.10.2.2" (0, 10, 2);
+    "0.11.0.3" (0, 11, 0);
+    "1.1.1" (1, 1, 1);
+    "2.0.1" (2, 0, 1);
+    "2.8.2" (2, 8, 2);
+    "3.9.2" (3, 9, 2);
     "4.1.0" (4, 1, 0);
     "4.3.1" (4, 3, 1);
     "4.4.0" (4, 4, 0);

@@ -87,7 +87,7 @@ impl Stage {
             "idempotence" => self.unnamed.push_back("idem13"),
             // Made by the script find-coordinator, and seen by brokers without Metadata v1.
             "framing" if self.release < (0, 10, 0) => {
-                self.cluster.create_topic("__consumer_offsets", 50);
+                self.cluster.create_topic("__consumer_offsets", 5);
             }
             _ => {}
         }
