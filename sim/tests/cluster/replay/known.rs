@@ -18,10 +18,12 @@ const RACES: [&str; 2] = [
     "(a second answer to the previous request)",
 ];
 
-pub(super) fn is_volatile(_release: Release, step: &Step) -> bool {
+/// Whether even the first try may come out as the last one.
+pub(super) fn is_volatile(step: &Step) -> bool {
     VOLATILE.contains(&step.note.as_str())
 }
 
+/// Whether the outcome is chance.
 pub(super) fn is_race(release: Release, step: &Step) -> bool {
     release == (2, 8, 2) && RACES.contains(&step.note.as_str())
 }

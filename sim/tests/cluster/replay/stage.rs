@@ -35,9 +35,9 @@ pub(super) struct Stage {
 
 impl Stage {
     /// One broker, with the two topics of the script `metadata`.
-    pub(super) fn single(release: Release, cluster_id: String) -> Self {
+    pub(super) fn single(release: Release, change: impl FnOnce(&mut ClusterConfig)) -> Self {
         let mut config = ClusterConfig::of_release(1, release);
-        config.cluster_id = cluster_id;
+        change(&mut config);
         let mut stage = Self::of(release, Cluster::new(config));
         stage.cluster.create_topic("meta1", 1);
         stage.cluster.create_topic("meta3", 3);
@@ -78,9 +78,28 @@ impl Stage {
         }
     }
 
+    /// How many answers no step has taken.
+    pub(super) fn untaken(&self) -> usize {
+        self.answers.values().map(VecDeque::len).sum()
+    }
+
+    /// How many records are in the logs.
+    pub(super) fn record_count(&self) -> u64 {
+        let logs = self.cluster.logs();
+        logs.map(|(_, _, log)| log.record_count()).sum()
+    }
+
+    /// Sends these bytes on a connection of their own.
+    pub(super) fn send_apart(&mut self, bytes: &[u8]) {
+        let peer = self.cluster.connect(BrokerId(1)).expect("it is up");
+        self.cluster.receive(Instant::ZERO, peer, bytes);
+        while self.cluster.poll_output().is_some() {}
+    }
+
     /// Before the first step of a script.
     fn begin(&mut self, script: &str) {
         script.clone_into(&mut self.script);
+        self.answers.clear();
         self.peers.clear();
         match script {
             "produce" => self.create_topics(),
