@@ -1,9 +1,9 @@
 //! What differs between releases, beyond the versions that they announce.
 //!
 //! Owns: the table of the differences. Never: a decision on a request; that is made where the
-//! request is handled, by a field of [`Behaviour`]. Every row was recorded from real brokers, see
-//! `tests/data/corpus`; between two recorded releases a difference begins with the KIP that names
-//! it, or else with the next feature release that is told of.
+//! request is handled, by a field of [`Behaviour`]. Invariant: what the rows say was recorded from
+//! real brokers (`tests/data/corpus`). A difference between two recorded releases begins where its
+//! KIP puts it; without one, in a row that lies between the two.
 
 use super::config::BrokerId;
 use super::{Broker, Cluster};
@@ -20,9 +20,9 @@ pub struct Behaviour {
     pub(super) guesses_versions: bool,
     /// KIP-511: the refusal of an `ApiVersions` version names the range to try again with.
     pub(super) names_own_range: bool,
-    /// Frames shorter than this end the network thread's turn: neither answered nor closed.
+    /// A frame shorter than this fails where nothing catches it: neither answered nor closed.
     pub(super) silent_frames_below: usize,
-    /// A client id that is not fit for JMX fails in the sensor of its quota, unanswered.
+    /// If not, a client id that cannot name a JMX bean is never answered.
     pub(super) takes_any_client_id: bool,
     /// `Topic.maxNameLength`.
     pub(super) topic_name_max: usize,

@@ -107,13 +107,15 @@ impl Cluster {
             OnUnknown::Close if known == Some(ApiKey::ApiVersions) => Err(NO_API_VERSIONS),
             // Before it looks at the API, 0.9 reads the header of one that it does not know.
             OnUnknown::Silence if client_id(frame).is_err() => Err("no request header"),
-            OnUnknown::Close | OnUnknown::Silence => {
-                self.on_unreadable(peer, broker, "unknown API")
+            OnUnknown::Close => Err("unknown API"),
+            OnUnknown::Silence => {
+                self.mute(peer);
+                Ok(())
             }
         }
     }
 
-    /// A request that this broker cannot read.
+    /// A request that this broker cannot read. A strict one says so, and does not fall silent.
     fn on_unreadable(
         &mut self,
         peer: PeerId,
@@ -122,17 +124,17 @@ impl Cluster {
     ) -> Result<(), CloseReason> {
         let state = self.broker(broker).expect("a connection leads to a broker");
         match state.config.on_unknown {
-            OnUnknown::Close => Err(reason),
-            OnUnknown::Silence => {
+            OnUnknown::Silence if !self.is_strict() => {
                 self.mute(peer);
                 Ok(())
             }
+            OnUnknown::Close | OnUnknown::Silence => Err(reason),
         }
     }
 
     /// A frame that is too short for a header.
     pub(super) fn on_short_frame(&mut self, peer: PeerId, broker: BrokerId, length: usize) {
-        if length < self.behaviour(broker).silent_frames_below {
+        if length < self.behaviour(broker).silent_frames_below && !self.is_strict() {
             return self.mute(peer);
         }
         if let Err(reason) = self.on_unreadable(peer, broker, "no request header") {

@@ -62,6 +62,32 @@ fn a_strict_broker_of_any_release_takes_no_more_than_the_newest() {
 }
 
 #[test]
+fn a_strict_broker_of_any_release_closes_on_what_it_cannot_read() {
+    let unreadable = [
+        "length 0",
+        "length 1",
+        "header without client id",
+        "Produce v99",
+        "Metadata max+1",
+        "body 3 bytes short, frame length right",
+        "topic array of 2^31-1, no elements",
+    ];
+    for (name, release, conversations) in RELEASES {
+        let strict = |config: &mut ClusterConfig| config.strictness = Strictness::Strict;
+        let mut stage = Stage::single(*release, strict);
+        let mut count = 0;
+        for step in batches(conversations).filter(|step| step.script == "framing") {
+            let (_, found) = stage.hold(&step);
+            if unreadable.contains(&step.note.as_str()) {
+                assert_eq!(found, "closed", "{name} {}", step.note);
+                count += 1;
+            }
+        }
+        assert_eq!(count, unreadable.len(), "{name}");
+    }
+}
+
+#[test]
 fn a_damaged_request_never_panics_whatever_the_release() {
     for (_, release, conversations) in RELEASES {
         let mut stage = Stage::single(*release, |_| {});
