@@ -6,7 +6,6 @@ use core::time::Duration;
 use titorelli::{Acks, ApiVersion, Codec, Config, Partitioner};
 
 use crate::cluster::{ClusterConfig, Strictness};
-use crate::codec::ApiRange;
 use crate::entropy::Entropy;
 use crate::network::{NetworkConfig, SlowLinks, Span};
 use crate::story::ms;
@@ -107,7 +106,7 @@ impl Knobs {
         cluster.auto_create_topics = false;
         cluster.answers_without_acks = self.answers_without_acks;
         for (broker, release) in cluster.brokers.iter_mut().zip(self.releases.iter().cycle()) {
-            broker.api_ranges = ApiRange::of_release(*release);
+            broker.play(*release);
         }
         WorldConfig {
             seed,

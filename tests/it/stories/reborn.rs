@@ -1,7 +1,6 @@
 //! Topics that are deleted and created again (L12, S15, KAFKA-13488).
 
 use titorelli_sim::cluster::BrokerId;
-use titorelli_sim::codec::ApiRange;
 use titorelli_sim::{OwnedRecord, RecordState, Story, ms};
 
 /// The newest, and one without topic ids that has leader epochs, and one that has neither.
@@ -13,7 +12,7 @@ fn three_partitions(release: (u16, u16, u16)) -> Story {
         |config| config.retries = 100,
         |cluster| {
             for broker in &mut cluster.brokers {
-                broker.api_ranges = ApiRange::of_release(release);
+                broker.play(release);
             }
         },
     );
@@ -105,7 +104,7 @@ fn with_lower_epochs_it_is_believed_although_nobody_answers() {
             |config| config.acks = titorelli::Acks::None,
             |cluster| {
                 for broker in &mut cluster.brokers {
-                    broker.api_ranges = ApiRange::of_release(release);
+                    broker.play(release);
                 }
             },
         );
@@ -137,7 +136,7 @@ fn with_lower_epochs_it_is_believed_when_it_had_no_leader() {
             |cluster| {
                 cluster.topic.replication_factor = 1;
                 for broker in &mut cluster.brokers {
-                    broker.api_ranges = ApiRange::of_release(release);
+                    broker.play(release);
                 }
             },
         );
@@ -168,7 +167,7 @@ fn a_partial_answer_deletes_nothing() {
             |cluster| {
                 cluster.brokers.truncate(2);
                 for broker in &mut cluster.brokers {
-                    broker.api_ranges = ApiRange::of_release(release);
+                    broker.play(release);
                 }
             },
         );
@@ -195,7 +194,7 @@ fn without_an_id_it_goes_by_its_name() {
         |config| config.retries = 5,
         |cluster| {
             cluster.brokers.truncate(2);
-            cluster.brokers[0].api_ranges = ApiRange::of_release((2, 7, 0));
+            cluster.brokers[0].play((2, 7, 0));
         },
     );
     story.cluster("orders/0 -> b2, stock/0 -> b2, aux/0 -> b1");
