@@ -261,6 +261,11 @@ impl Story {
         self.inflict(&Fault::Stall(parse_broker(broker)));
     }
 
+    /// Any fault strikes.
+    pub fn strike(&mut self, fault: &Fault) {
+        self.world.inflict(fault);
+    }
+
     /// Does something else to the cluster; `what` is the line that is printed.
     pub fn control(&mut self, what: &str, action: impl FnOnce(&mut Cluster)) {
         self.fault(what);
