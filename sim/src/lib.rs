@@ -7,7 +7,8 @@
 //! [`World`] steps the real [`ProducerCore`](titorelli::ProducerCore), a [`Network`] and a cluster
 //! together in virtual time; [`Story`] is a directed test in a few verbs on it.
 //!
-//! [`run_seed`] draws a whole run from one number: topology, configuration, workload and faults.
+//! [`run_seed`] draws a whole run from one number: topology, configuration, workload and faults. It
+//! is a [`Plan`] before it is a [`Run`].
 //! [`Exploration`] repeats a small run with a fault at every single step.
 //!
 //! Nothing here reads a clock, opens a socket or starts a thread: same inputs, same outputs.
@@ -22,6 +23,8 @@ mod explore;
 mod fault;
 mod journal;
 mod network;
+mod plan;
+mod run;
 mod sight;
 mod story;
 mod swarm;
@@ -32,8 +35,10 @@ pub use explore::Exploration;
 pub use fault::{Fault, Garbling};
 pub use journal::{Journal, OwnedRecord, RecordId, RecordState};
 pub use network::{Network, NetworkConfig, SlowLinks, Span};
+pub use plan::{Plan, Stage, Step};
+pub use run::Run;
 pub use sight::{Sight, Sights};
 pub use story::{Story, ms};
-pub use swarm::{Summary, banner, run_seed};
+pub use swarm::{Summary, banner, draw, run_seed};
 pub use timeline::{Telling, Timeline};
 pub use world::{World, WorldConfig};

@@ -1,10 +1,11 @@
 //! Which fault strikes, whom, and how hard.
 
-use super::Run;
+use super::Drawing;
 use crate::cluster::{Access, BrokerId, OMIT_ANSWER};
 use crate::codec::error_code;
 use crate::fault::{Fault, Garbling};
 use crate::network::Span;
+use crate::plan::Step;
 use crate::story::ms;
 
 /// What a broker answers although the batch is in the log.
@@ -25,7 +26,7 @@ const REFUSALS: [i16; 8] = [
     error_code::POLICY_VIOLATION,
 ];
 
-/// A kind of fault. Broker, partition and size are drawn when it strikes.
+/// A kind of fault. Broker, partition and size are drawn with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Every connection to a broker is cut.
@@ -113,26 +114,13 @@ impl Kind {
     ];
 }
 
-impl Run {
-    /// Topics are there again, with as many partitions as at first.
-    pub(super) fn bring_topics_back(&mut self) {
-        for (topic, partitions) in self.knobs.topics() {
-            self.world.control(|cluster| {
-                if !cluster.has_topic(&topic) {
-                    cluster.create_topic(&topic, partitions);
-                } else if cluster.partition_count(&topic) < partitions {
-                    cluster.add_partitions(&topic, partitions);
-                }
-            });
-        }
-    }
-
+impl Drawing {
     pub(super) fn draw_broker(&mut self) -> BrokerId {
         let count = u64::from(self.knobs.brokers);
         BrokerId(i32::try_from(self.entropy.within(1, count)).expect("few"))
     }
 
-    /// A partition that exists.
+    /// A partition that exists at first.
     fn draw_place(&mut self) -> (String, i32) {
         let (topic, partitions) = self.knobs.draw_topic(&mut self.entropy);
         let count = u64::try_from(partitions).expect("positive");
@@ -142,7 +130,7 @@ impl Run {
         )
     }
 
-    pub(super) fn inflict(&mut self, kind: Kind) {
+    pub(super) fn draw_faults(&mut self, kind: Kind) {
         let times = if kind == Kind::Refuse {
             self.entropy.within(1, 4)
         } else {
@@ -150,7 +138,7 @@ impl Run {
         };
         let fault = self.draw_fault(kind);
         for _ in 0..times {
-            self.world.inflict(&fault);
+            self.steps.push(Step::Inflict(fault.clone()));
         }
     }
 

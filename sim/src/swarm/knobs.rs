@@ -5,11 +5,10 @@ use core::time::Duration;
 
 use titorelli::{Acks, ApiVersion, Codec, Config, Partitioner};
 
-use crate::cluster::{ClusterConfig, Strictness};
 use crate::entropy::Entropy;
 use crate::network::{NetworkConfig, SlowLinks, Span};
+use crate::plan::Stage;
 use crate::story::ms;
-use crate::world::WorldConfig;
 
 use super::faults::Kind;
 
@@ -32,7 +31,6 @@ pub(super) struct Knobs {
     pub(super) brokers: u16,
     topic_count: usize,
     pub(super) partitions: i32,
-    pub(super) retries: u32,
     core: Config,
     /// Of the brokers, in turn; none: all are as new as they can be.
     releases: Vec<(u16, u16, u16)>,
@@ -76,7 +74,6 @@ impl Knobs {
             brokers: entropy.pick(&[1, 2, 3, 5]),
             topic_count: entropy.pick(&[1, 1, 2, 3]),
             partitions: entropy.pick(&[1, 2, 6]),
-            retries,
             core,
             releases: draw_releases(entropy),
             answers_without_acks: entropy.chance(25),
@@ -99,28 +96,17 @@ impl Knobs {
         knobs
     }
 
-    /// The configuration of the world.
-    pub(super) fn world(&self, seed: u64) -> WorldConfig {
-        let mut cluster = ClusterConfig::with_brokers(self.brokers);
-        cluster.strictness = Strictness::Strict;
-        cluster.auto_create_topics = false;
-        cluster.answers_without_acks = self.answers_without_acks;
-        for (broker, release) in cluster.brokers.iter_mut().zip(self.releases.iter().cycle()) {
-            broker.play(*release);
-        }
-        WorldConfig {
+    /// Where the run begins.
+    pub(super) fn stage(&self, seed: u64) -> Stage {
+        Stage {
             seed,
             core: self.core.clone(),
-            cluster,
+            brokers: self.brokers,
+            releases: self.releases.clone(),
+            answers_without_acks: self.answers_without_acks,
             network: self.network,
+            topics: vec![self.partitions; self.topic_count],
         }
-    }
-
-    /// Names and partition counts of the topics.
-    pub(super) fn topics(&self) -> Vec<(String, i32)> {
-        (0..self.topic_count)
-            .map(|index| (format!("t{index}"), self.partitions))
-            .collect()
     }
 
     pub(super) fn draw_topic(&self, entropy: &mut Entropy) -> (String, i32) {
@@ -132,12 +118,6 @@ impl Knobs {
 
     pub(super) fn draw_kind(&self, entropy: &mut Entropy) -> Option<Kind> {
         (!self.faults.is_empty()).then(|| entropy.pick(&self.faults))
-    }
-
-    /// Whether the order of a partition's records is promised: a retried batch can be overtaken
-    /// only by others in flight.
-    pub(super) fn keeps_order(&self) -> bool {
-        self.retries == 0 || self.core.max_in_flight_requests_per_connection == 1
     }
 }
 

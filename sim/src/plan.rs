@@ -1,0 +1,103 @@
+//! A run as data: the stage before anything happens, and the steps on it.
+//!
+//! A plan is made before it is carried out, so that it can be cut down when it fails. Each step
+//! keeps what it checks to itself: a plan without any of its steps is as fair as before.
+
+use core::time::Duration;
+
+use titorelli::Config;
+
+use crate::cluster::{BrokerId, ClusterConfig, Strictness};
+use crate::fault::Fault;
+use crate::journal::OwnedRecord;
+use crate::network::NetworkConfig;
+use crate::world::WorldConfig;
+
+/// The world before anything happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// Draws latencies, chunk sizes and the core's own randomness.
+    pub seed: u64,
+    /// The producer.
+    pub core: Config,
+    /// How many brokers there are; all are strict, and none creates topics by itself.
+    pub brokers: u16,
+    /// Of the brokers, in turn; none: all are as new as they can be.
+    pub releases: Vec<(u16, u16, u16)>,
+    /// Whether acks=0 is answered all the same.
+    pub answers_without_acks: bool,
+    /// What lies between producer and cluster.
+    pub network: NetworkConfig,
+    /// How many partitions the topics `t0`, `t1`, … have.
+    pub topics: Vec<i32>,
+}
+
+impl Stage {
+    /// As plain as can be: the producer's defaults, one new broker, and one partition of one topic.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            core: Config::default(),
+            brokers: 1,
+            releases: Vec::new(),
+            answers_without_acks: false,
+            network: NetworkConfig::default(),
+            topics: vec![1],
+        }
+    }
+
+    /// The configuration of the world.
+    pub(crate) fn world(&self) -> WorldConfig {
+        let mut cluster = ClusterConfig::with_brokers(self.brokers);
+        cluster.strictness = Strictness::Strict;
+        cluster.auto_create_topics = false;
+        cluster.answers_without_acks = self.answers_without_acks;
+        for (broker, release) in cluster.brokers.iter_mut().zip(self.releases.iter().cycle()) {
+            broker.play(*release);
+        }
+        WorldConfig {
+            seed: self.seed,
+            core: self.core.clone(),
+            cluster,
+            network: self.network,
+        }
+    }
+
+    /// Names and partition counts of the topics.
+    pub(crate) fn topics(&self) -> Vec<(String, i32)> {
+        let named = |(index, count): (usize, &i32)| (format!("t{index}"), *count);
+        self.topics.iter().enumerate().map(named).collect()
+    }
+}
+
+/// What is done next: a verb of [`Run`](crate::Run) each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Lets so much time pass; with none, what is due at this instant happens.
+    Wait(Duration),
+    /// The application sends a record.
+    Send(OwnedRecord),
+    /// The application will send a record from within a completion.
+    Echo(OwnedRecord),
+    /// The application flushes.
+    Flush,
+    /// A fault strikes.
+    Inflict(Fault),
+    /// Everything heals but this broker, which goes down, or (true) whose network swallows whoever
+    /// wants to connect.
+    Damage(BrokerId, bool),
+    /// Everything heals.
+    Heal,
+    /// The application closes the producer, within so long.
+    Close(Duration),
+}
+
+/// A whole run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Where it begins.
+    pub stage: Stage,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+}

@@ -1,0 +1,281 @@
+//! A plan under way: what each step does to the world, and what must hold after it.
+
+use core::time::Duration;
+
+use titorelli::{DeliveryCause, Instant};
+
+use crate::check;
+use crate::cluster::BrokerId;
+use crate::fault::Fault;
+use crate::journal::{OwnedRecord, RecordState};
+use crate::plan::{Stage, Step};
+use crate::story::ms;
+use crate::timeline::Telling;
+use crate::world::World;
+
+/// How often a healed cluster may fail to take a record; it has five times the timeouts for that.
+const PROBES_MAX: u32 = 20;
+/// As many retries as any delivery timeout has room for.
+const RETRIES_UNLIMITED: u64 = 1_000_000;
+/// How long a healed world may need to send all that has piled up.
+const BACKLOG_WITHIN: Duration = Duration::from_secs(30);
+
+/// A run under way. Values of records must be unique.
+#[derive(Debug)]
+pub struct Run {
+    world: World,
+    topics: Vec<(String, i32)>,
+    /// Records so far, probes too.
+    sent: u64,
+}
+
+impl Run {
+    /// The stage, and nothing has happened.
+    ///
+    /// # Panics
+    /// The producer's configuration is refused.
+    #[must_use]
+    pub fn new(stage: &Stage) -> Self {
+        Self::told(stage, Telling::Tail)
+    }
+
+    /// As [`Self::new`], with so much told of it.
+    pub(crate) fn told(stage: &Stage, telling: Telling) -> Self {
+        let mut world = World::new(stage.world());
+        world.tell(telling);
+        let topics = stage.topics();
+        for (topic, partitions) in &topics {
+            world.control(|cluster| cluster.create_topic(topic, *partitions));
+        }
+        Self {
+            world,
+            topics,
+            sent: 0,
+        }
+    }
+
+    /// Takes a step.
+    ///
+    /// # Panics
+    /// Something does not hold that must always hold; the message begins with the invariant's name.
+    pub fn take(&mut self, step: &Step) {
+        match step {
+            Step::Wait(span) => self.wait(*span),
+            Step::Send(record) => self.send(record.clone()),
+            Step::Echo(record) => self.echo(record.clone()),
+            Step::Flush => self.flush(),
+            Step::Inflict(fault) => self.inflict(fault),
+            Step::Damage(broker, is_swallowed) => self.damage(*broker, *is_swallowed),
+            Step::Heal => self.heal(),
+            Step::Close(within) => self.close(*within),
+        }
+    }
+
+    /// Lets so much time pass.
+    pub fn wait(&mut self, span: Duration) {
+        self.world.run_for(span);
+    }
+
+    /// The application sends a record.
+    pub fn send(&mut self, record: OwnedRecord) {
+        self.sent += 1;
+        self.world.send(record);
+    }
+
+    /// The application will send this record from within a completion.
+    pub fn echo(&mut self, record: OwnedRecord) {
+        self.sent += 1;
+        self.world.echo(record);
+    }
+
+    /// The application flushes.
+    pub fn flush(&mut self) {
+        self.world.flush();
+    }
+
+    /// A fault strikes.
+    pub fn inflict(&mut self, fault: &Fault) {
+        self.world.inflict(fault);
+    }
+
+    /// One broker is down for good, and everything else is well: its partitions have other leaders,
+    /// so nothing has to wait for it. The only broker stays.
+    ///
+    /// # Panics
+    /// Something does not hold.
+    pub fn damage(&mut self, broker: BrokerId, is_swallowed: bool) {
+        self.world.note("fault", "everything heals but one broker");
+        self.world.heal();
+        if self.world.cluster().config().brokers.len() > 1 {
+            self.world.inflict(&Fault::Down(broker));
+            if is_swallowed {
+                self.world.inflict(&Fault::Stall(broker));
+            }
+        }
+        self.settle_down();
+        self.probe();
+    }
+
+    /// No more faults: what is under way ends, and every partition takes a record.
+    ///
+    /// # Panics
+    /// Something does not hold.
+    pub fn heal(&mut self) {
+        self.world.note("fault", "everything heals");
+        self.world.heal();
+        self.settle_down();
+        self.probe();
+    }
+
+    /// The application closes the producer. Perhaps nothing has healed when it does, and what it
+    /// leaves behind may still arrive.
+    ///
+    /// # Panics
+    /// Something does not hold.
+    pub fn close(&mut self, within: Duration) {
+        self.world.close(within);
+        self.world.run_until_quiet();
+        assert!(self.world.is_closed(), "L4: close ends");
+        self.world.heal();
+        self.world.run_until_quiet();
+        self.check_logs();
+        self.check_conservation();
+    }
+
+    /// The world, to look at.
+    #[must_use]
+    pub const fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// How many records were sent, or wait to be sent from within a completion.
+    pub(crate) const fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    // ---- What must hold -----------------------------------------------------------------------
+
+    /// Topics are there again, with as many partitions as at first.
+    fn bring_topics_back(&mut self) {
+        for (topic, partitions) in &self.topics {
+            self.world.control(|cluster| {
+                if !cluster.has_topic(topic) {
+                    cluster.create_topic(topic, *partitions);
+                } else if cluster.partition_count(topic) < *partitions {
+                    cluster.add_partitions(topic, *partitions);
+                }
+            });
+        }
+    }
+
+    /// Everything that is under way ends, and all memory is free again.
+    fn settle_down(&mut self) {
+        self.bring_topics_back();
+        let healed_at = self.world.now();
+        self.world.run_until_quiet();
+        self.check_progress(healed_at);
+        let stats = self.world.core().stats();
+        assert_eq!(
+            stats.buffered_bytes, 0,
+            "S8: nothing is under way, and memory is held"
+        );
+        assert_eq!(
+            stats.waiters, 0,
+            "L5: nothing is under way, and a call waits"
+        );
+        self.check_logs();
+    }
+
+    /// L2: what had enough time left when everything healed, and might be sent again, is written.
+    fn check_progress(&self, healed_at: Instant) {
+        let config = self.world.core().config();
+        if u64::from(config.retries) < RETRIES_UNLIMITED {
+            return;
+        }
+        let patience =
+            (config.request_timeout + config.effective_socket_connection_setup_timeout_max()) * 4;
+        let enough = healed_at + patience + BACKLOG_WITHIN;
+        for (id, _, state) in self.world.journal().records() {
+            if let RecordState::NotPersisted(error) | RecordState::MaybePersisted(error) = state {
+                let ends_at =
+                    self.world.journal().accepted_at(id) + config.effective_delivery_timeout();
+                let is_late = error.cause == DeliveryCause::DeliveryTimeout;
+                let count = self.world.cluster().partition_count(&error.topic);
+                let is_gone = error.partition >= count;
+                assert!(
+                    !is_late || is_gone || ends_at <= enough,
+                    "L2: {id:?} had time until {ends_at}"
+                );
+            }
+        }
+    }
+
+    /// The healed cluster takes a record for every partition, if need be at a later try: without
+    /// retries the first may meet a leader that has moved.
+    fn probe(&mut self) {
+        for (topic, partitions) in self.topics.clone() {
+            for partition in 0..partitions {
+                self.probe_one(&topic, partition);
+            }
+        }
+        self.check_logs();
+    }
+
+    fn probe_one(&mut self, topic: &str, partition: i32) {
+        for _ in 0..PROBES_MAX {
+            let value = format!("{}:probe", self.sent).into_bytes();
+            self.sent += 1;
+            let id = self.world.send(OwnedRecord {
+                topic: topic.to_owned(),
+                partition: Some(partition),
+                value: Some(value),
+                ..OwnedRecord::default()
+            });
+            self.world.run_until_quiet();
+            if matches!(self.world.journal().state(id), RecordState::Acked { .. }) {
+                return;
+            }
+            // A connection that fell silent is given up in one of these times.
+            let config = self.world.core().config();
+            let patience = config
+                .request_timeout
+                .max(config.effective_socket_connection_setup_timeout_max());
+            let pause = patience / 4;
+            self.world.run_for(pause.max(ms(500)));
+        }
+        panic!("L2: a healed cluster takes nothing for {topic}/{partition}");
+    }
+
+    fn check_logs(&self) {
+        check::truth(&self.world);
+        let config = self.world.core().config();
+        // A retried batch can be overtaken only by others in flight.
+        if config.retries == 0 || config.max_in_flight_requests_per_connection == 1 {
+            check::order(&self.world);
+        }
+        let _ = check::copies(&self.world, u64::from(config.retries));
+    }
+
+    fn check_conservation(&self) {
+        let stats = self.world.core().stats();
+        let ended =
+            stats.records_acked + stats.records_not_persisted + stats.records_maybe_persisted;
+        assert_eq!(
+            stats.records_accepted, ended,
+            "Conservation: accepted = delivered + failed"
+        );
+        let sent = self.world.journal().records().count();
+        assert_eq!(
+            ended + self.rejected(),
+            u64::try_from(sent).expect("fits"),
+            "Conservation: every call has its end"
+        );
+    }
+
+    /// How many records were not accepted.
+    pub(crate) fn rejected(&self) -> u64 {
+        let fates = self.world.journal().records().map(|(_, _, state)| state);
+        let is_rejected = |state: &&RecordState| matches!(state, RecordState::Rejected(_));
+        u64::try_from(fates.filter(is_rejected).count()).expect("fits")
+    }
+}
