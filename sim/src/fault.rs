@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::cluster::{Access, BrokerId};
+use crate::story::parse_place;
 
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +77,119 @@ pub enum Fault {
     Starve(Duration),
     /// The clock jumps forward.
     Leap(Duration),
+}
+
+impl Fault {
+    /// The leader of a place, such as `"t0/0"`, is another from now on.
+    ///
+    /// # Panics
+    /// The place is not of this form.
+    #[must_use]
+    pub fn move_leader(place: &str, leader: BrokerId) -> Self {
+        let (topic, partition) = parse_place(place);
+        Self::MoveLeader {
+            topic,
+            partition,
+            leader,
+        }
+    }
+
+    /// The next batch for a place, such as `"t0/0"`, is answered with this code, and not appended.
+    ///
+    /// # Panics
+    /// The place is not of this form.
+    #[must_use]
+    pub fn fail_next(place: &str, error_code: i16) -> Self {
+        let (topic, partition) = parse_place(place);
+        Self::FailNext {
+            topic,
+            partition,
+            error_code,
+            append: false,
+        }
+    }
+
+    /// The next batch for a place, such as `"t0/0"`, is answered with this code, although it is
+    /// appended.
+    ///
+    /// # Panics
+    /// The place is not of this form.
+    #[must_use]
+    pub fn fail_after_append(place: &str, error_code: i16) -> Self {
+        let (topic, partition) = parse_place(place);
+        Self::FailNext {
+            topic,
+            partition,
+            error_code,
+            append: true,
+        }
+    }
+
+    /// The brokers that it strikes.
+    pub(crate) fn brokers_mut(&mut self) -> Vec<&mut BrokerId> {
+        match self {
+            Self::Cut(broker)
+            | Self::CutRequestsAfter(broker, _)
+            | Self::CutResponsesAfter(broker, _)
+            | Self::Silence(broker)
+            | Self::Stall(broker)
+            | Self::MoveLeader { leader: broker, .. }
+            | Self::Down(broker)
+            | Self::Up(broker)
+            | Self::Throttle(broker, _)
+            | Self::Clog(broker, _)
+            | Self::Delay(broker, _)
+            | Self::Garble(broker, _)
+            | Self::Restart(broker)
+            | Self::Lag(broker)
+            | Self::Blank(broker)
+            | Self::CatchUp(broker)
+            | Self::Readdress(broker) => vec![broker],
+            Self::SwapAddresses(one, other) => vec![one, other],
+            Self::FailNext { .. }
+            | Self::Permit(..)
+            | Self::AddPartition(_)
+            | Self::Delete(_)
+            | Self::Recreate(..)
+            | Self::Starve(_)
+            | Self::Leap(_) => Vec::new(),
+        }
+    }
+
+    /// The topic that it strikes, and the partition if it strikes only one.
+    pub(crate) fn place_mut(&mut self) -> Option<(&mut String, Option<&mut i32>)> {
+        match self {
+            Self::MoveLeader {
+                topic, partition, ..
+            }
+            | Self::FailNext {
+                topic, partition, ..
+            } => Some((topic, Some(partition))),
+            Self::Permit(topic, _)
+            | Self::AddPartition(topic)
+            | Self::Delete(topic)
+            | Self::Recreate(topic, _) => Some((topic, None)),
+            Self::Cut(_)
+            | Self::CutRequestsAfter(..)
+            | Self::CutResponsesAfter(..)
+            | Self::Silence(_)
+            | Self::Stall(_)
+            | Self::Down(_)
+            | Self::Up(_)
+            | Self::Throttle(..)
+            | Self::Clog(..)
+            | Self::Delay(..)
+            | Self::Garble(..)
+            | Self::Restart(_)
+            | Self::Lag(_)
+            | Self::Blank(_)
+            | Self::CatchUp(_)
+            | Self::Readdress(_)
+            | Self::SwapAddresses(..)
+            | Self::Starve(_)
+            | Self::Leap(_) => None,
+        }
+    }
 }
 
 /// How an answer is spoilt. None of these can be taken for another answer.

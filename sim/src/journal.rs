@@ -9,6 +9,8 @@ use titorelli::{
     BatchId, Delivery, DeliveryError, Header, Instant, Outcome, Record, SendError, Ticket, WaiterId,
 };
 
+use crate::story::parse_place;
+
 /// One record of the application, counted from 0 in the order of the calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RecordId(pub usize);
@@ -31,6 +33,52 @@ pub struct OwnedRecord {
 }
 
 impl OwnedRecord {
+    /// A value to a place: `"orders/0"`, or `"orders"` for the partitioner's choice.
+    ///
+    /// # Panics
+    /// What follows the slash is no partition's number.
+    #[must_use]
+    #[track_caller]
+    pub fn to(place: &str, value: impl Into<Vec<u8>>) -> Self {
+        let (topic, partition) = if place.contains('/') {
+            let (topic, partition) = parse_place(place);
+            (topic, Some(partition))
+        } else {
+            (place.to_owned(), None)
+        };
+        Self {
+            topic,
+            partition,
+            value: Some(value.into()),
+            ..Self::default()
+        }
+    }
+
+    /// With this key.
+    #[must_use]
+    pub fn key(self, key: impl Into<Vec<u8>>) -> Self {
+        let key = Some(key.into());
+        Self { key, ..self }
+    }
+
+    /// With one more header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: Option<&[u8]>) -> Self {
+        let value = value.map(<[u8]>::to_vec);
+        self.headers.push((name.to_owned(), value));
+        self
+    }
+
+    /// With this `CreateTime`, in milliseconds.
+    #[must_use]
+    pub fn timestamp(self, millis: i64) -> Self {
+        let timestamp_ms = Some(millis);
+        Self {
+            timestamp_ms,
+            ..self
+        }
+    }
+
     /// Calls `with` with the borrowed form.
     pub(crate) fn lend<R>(&self, with: impl FnOnce(&Record<'_>) -> R) -> R {
         let headers: Vec<Header<'_>> = self

@@ -76,6 +76,8 @@ impl Stage {
 pub enum Step {
     /// Lets so much time pass; with none, what is due at this instant happens.
     Wait(Duration),
+    /// Lets time pass until nothing is under way. No seed draws it: it is plainer than a pause.
+    Settle,
     /// The application sends a record.
     Send(OwnedRecord),
     /// The application will send a record from within a completion.

@@ -61,6 +61,7 @@ impl Run {
     pub fn take(&mut self, step: &Step) {
         match step {
             Step::Wait(span) => self.wait(*span),
+            Step::Settle => self.settle(),
             Step::Send(record) => self.send(record.clone()),
             Step::Echo(record) => self.echo(record.clone()),
             Step::Flush => self.flush(),
@@ -74,6 +75,11 @@ impl Run {
     /// Lets so much time pass.
     pub fn wait(&mut self, span: Duration) {
         self.world.run_for(span);
+    }
+
+    /// Lets time pass until nothing is under way.
+    pub fn settle(&mut self) {
+        self.world.run_until_quiet();
     }
 
     /// The application sends a record.

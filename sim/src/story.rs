@@ -131,19 +131,7 @@ impl Story {
     /// Sends a value to a place: `"orders/0"`, or `"orders"` for the partitioner's choice.
     #[track_caller]
     pub fn send(&mut self, place: &str, value: &str) -> RecordId {
-        let (topic, partition) = if place.contains('/') {
-            let (topic, partition) = parse_place(place);
-            (topic, Some(partition))
-        } else {
-            (place.to_owned(), None)
-        };
-        let value = Some(value.as_bytes().to_vec());
-        self.world.send(OwnedRecord {
-            topic,
-            partition,
-            value,
-            ..OwnedRecord::default()
-        })
+        self.world.send(OwnedRecord::to(place, value))
     }
 
     /// Sends any record.
@@ -365,7 +353,7 @@ impl Story {
 
 /// `orders/0`
 #[track_caller]
-fn parse_place(place: &str) -> (String, i32) {
+pub(crate) fn parse_place(place: &str) -> (String, i32) {
     let (topic, partition) = place
         .rsplit_once('/')
         .expect("a topic, a slash, a partition");

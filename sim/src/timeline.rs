@@ -7,7 +7,9 @@ use titorelli::Instant;
 /// How much of a run is written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Telling {
-    /// Nothing: quickest.
+    /// Nothing, not even how it failed: for runs that are meant to fail.
+    Silence,
+    /// Nothing but the producer's report when it fails: quick.
     Nothing,
     /// All of it; a run that fails shows its last lines.
     Tail,

@@ -9,6 +9,7 @@ mod partitioners;
 mod properties;
 mod reference;
 mod seeds;
+mod shrink;
 mod snapshots;
 mod stories;
 mod swarm;

@@ -8,13 +8,13 @@ use crate::{Ended, UNACKNOWLEDGED};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::num::NonZeroUsize;
-use std::panic::catch_unwind;
+use std::panic::{self, catch_unwind};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
-use titorelli_sim::{Summary, Telling, banner, run_seed};
+use titorelli_sim::{Summary, Telling, banner, run_seed, shrink};
 
 /// So many seeds come across every situation, wherever they begin.
 const SEEDS_THAT_SEE_ALL: u64 = 1_000;
@@ -26,6 +26,10 @@ const SEEDS_THAT_SEE_ALL: u64 = 1_000;
 /// across. One seed alone prints its knobs and, if it fails, its last lines. Exit status: 0 when
 /// every seed kept every promise, 1 when one did not.
 #[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line, on or off by itself"
+)]
 pub(crate) struct Sim {
     /// One seed, told in full.
     #[arg(long, value_name = "S", conflicts_with = "seeds")]
@@ -36,6 +40,10 @@ pub(crate) struct Sim {
     /// With --seed: tell the whole run, not only how it failed.
     #[arg(long, requires = "seed")]
     trace: bool,
+    /// With --seed: cut a run that fails down to the least that fails in the same way, and print
+    /// it as a test in Rust.
+    #[arg(long, requires = "seed", conflicts_with_all = ["trace", "check", "sights"])]
+    shrink: bool,
     /// Run every seed twice and compare.
     #[arg(long)]
     check: bool,
@@ -72,6 +80,9 @@ impl FromStr for Seeds {
 impl Sim {
     /// Runs the seeds.
     pub(crate) fn run(&self) -> Ended {
+        if let Some(seed) = self.seed.filter(|_| self.shrink) {
+            return run_shrink(seed);
+        }
         let began = Instant::now();
         let result = match self.seed {
             Some(seed) => {
@@ -132,6 +143,28 @@ impl Sim {
         }
         Some(summary)
     }
+}
+
+/// Prints the least of a seed's run that still fails, as a test.
+fn run_shrink(seed: u64) -> Ended {
+    // The runs on the way fail by the hundred, and only the last counts.
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| ()));
+    let shrunk = shrink(seed);
+    panic::set_hook(hook);
+    let Some(shrunk) = shrunk else {
+        print(&format!("ok: seed {seed} keeps every promise\n"))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    tell(format_args!(
+        "{} steps -> {} in {} runs",
+        shrunk.steps_before,
+        shrunk.plan.steps.len(),
+        shrunk.runs
+    ));
+    let source = shrunk.plan.source(&format!("seed_{seed}"));
+    print(&format!("// {}\n{source}", shrunk.message))?;
+    Ok(ExitCode::from(UNACKNOWLEDGED))
 }
 
 /// Runs all seeds on so many threads; all of them added up, or the first that broke a promise.

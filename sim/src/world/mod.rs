@@ -100,8 +100,8 @@ pub struct World {
     sights: Sights,
     /// Watches S7, for a producer that waits for answers.
     flights: Option<Flights>,
-    /// The timeline is shown when the run has ended.
-    is_told_whole: bool,
+    /// How much is shown when the run has ended.
+    telling: Telling,
     /// Steps taken so far.
     steps: u64,
     /// Faults that strike when so many steps have been taken.
@@ -159,7 +159,7 @@ impl World {
             digest: 0,
             sights: Sights::default(),
             flights,
-            is_told_whole: false,
+            telling: Telling::Tail,
             steps: 0,
             ambushes: Vec::new(),
             is_closed: false,
@@ -527,8 +527,8 @@ impl World {
 
     /// How much is told of the run.
     pub(crate) const fn tell(&mut self, telling: Telling) {
-        self.narrate(!matches!(telling, Telling::Nothing));
-        self.is_told_whole = matches!(telling, Telling::Whole);
+        self.narrate(matches!(telling, Telling::Tail | Telling::Whole));
+        self.telling = telling;
     }
 
     /// Turns the timeline on or off.
@@ -540,11 +540,12 @@ impl World {
 impl Drop for World {
     /// A run that panics shows how it came to that.
     fn drop(&mut self) {
-        if self.is_told_whole {
+        let is_told_whole = self.telling == Telling::Whole;
+        if is_told_whole {
             eprint!("{}", self.timeline);
         }
-        if std::thread::panicking() {
-            if !self.is_told_whole {
+        if std::thread::panicking() && self.telling != Telling::Silence {
+            if !is_told_whole {
                 eprintln!("{}", self.timeline.tail(TAIL_LINES));
             }
             // A core whose invariants are broken may not be able to describe itself.

@@ -373,6 +373,8 @@ fn sim_runs_as_many_seeds_as_it_says() {
     for (arguments, status, words) in [
         (&["sim", "--seeds", "7..9"][..], 0, "ok: 2 seeds from 7 "),
         (&["sim", "--seed", &last, "--check"], 0, "ok: seed 1844"),
+        (&["sim", "--seed", "7", "--shrink"], 0, "ok: seed 7 keeps"),
+        (&["sim", "--shrink"], 2, "--seed <S>"),
         (&["sim", "--seeds", "9..9"], 2, "no seed from 9 to before 9"),
         (&["sim", "--seeds", "9"], 2, "not of the form A..B"),
         (&["sim", "--seeds", "0..x"], 2, "\"x\": invalid digit"),

@@ -1,0 +1,189 @@
+//! Runs that fail are cut down to what makes them fail, and printed as a test.
+//!
+//! The core keeps its promises, so it is the judge that is at fault here: it forbids what may be.
+
+// As it was printed, to the last blank.
+#[rustfmt::skip]
+mod printed;
+#[rustfmt::skip]
+mod printed_whole;
+
+use core::time::Duration;
+use titorelli::Config;
+use titorelli_sim::cluster::{Access, BrokerId};
+use titorelli_sim::{Fault, Garbling, NetworkConfig, OwnedRecord, Plan, RecordState, Shrunk};
+use titorelli_sim::{SlowLinks, Span, Stage, Step, World, check, draw, ms, shrink_plan};
+
+/// Forbids that a partition whose leader has moved acks what the plan sends; probes are not in it.
+fn no_ack_where_the_leader_moved(world: &World) {
+    for (id, record, state) in world.journal().records() {
+        let RecordState::Acked { partition, .. } = *state else {
+            continue;
+        };
+        let value = record.value.as_deref().unwrap_or_default();
+        let count = world.cluster().partition_count(&record.topic);
+        if partition < count && !value.ends_with(b"probe") {
+            let (_, epoch) = world.cluster().leader(&record.topic, partition);
+            assert_eq!(epoch, 0, "X1: {id:?} was acked where the leader moved");
+        }
+    }
+}
+
+/// Forbids what retries without idempotence make.
+fn no_duplicate(world: &World) {
+    let retries = world.core().config().retries;
+    assert_eq!(
+        check::copies(world, retries.into()),
+        0,
+        "X2: a record is there twice"
+    );
+}
+
+/// Forbids that a record with a key and a large one are in one partition.
+fn no_large_record_beside_a_key(world: &World) {
+    for (_, partition, log) in world.cluster().logs() {
+        let records = log.records();
+        let has_key = records.iter().any(|record| record.key.is_some());
+        let length = |value: &Option<bytes::Bytes>| value.as_ref().map_or(0, bytes::Bytes::len);
+        let is_large = records.iter().any(|record| length(&record.value) >= 150);
+        assert!(
+            !(has_key && is_large),
+            "{partition} has a key and a large record"
+        );
+    }
+}
+
+/// The first seed whose run fails before this judge, cut down.
+fn shrink_first(judge: fn(&World)) -> Shrunk {
+    let mut plans = (0..200).map(draw);
+    let shrunk = plans.find_map(|plan| shrink_plan(plan, &judge));
+    shrunk.expect("one of so many seeds fails")
+}
+
+#[test]
+fn a_run_is_cut_down_to_a_move_a_record_and_the_time_it_takes() {
+    let shrunk = shrink_first(no_ack_where_the_leader_moved);
+    assert!(shrunk.message.starts_with("X1: "), "{}", shrunk.message);
+    assert!(shrunk.steps_before > 10, "{}", shrunk.steps_before);
+    let Plan { stage, steps } = &shrunk.plan;
+    // Damage moves leaders, and takes its time.
+    assert!(matches!(steps.len(), 2..=3), "{steps:?}");
+    assert_eq!((stage.topics.as_slice(), stage.seed), (&[1][..], 0));
+    assert_eq!(stage.core, Config::default());
+}
+
+/// What is compiled as a module here is what was printed.
+#[test]
+fn what_is_printed_compiles_and_is_short() {
+    let shrunk = shrink_first(no_duplicate);
+    let source = shrunk.plan.source("a_duplicate");
+    expect_printed(&source, include_str!("printed.rs"));
+    let lines = source
+        .lines()
+        .skip_while(|line| !line.starts_with("#[test]"));
+    assert!(lines.count() <= 12, "\n{source}");
+}
+
+#[test]
+fn a_failure_without_a_name_is_known_by_its_words_and_keeps_what_it_needs() {
+    let shrunk = shrink_first(no_large_record_beside_a_key);
+    let sends: Vec<&OwnedRecord> = shrunk
+        .plan
+        .steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Send(record) | Step::Echo(record) => Some(record),
+            Step::Wait(_)
+            | Step::Settle
+            | Step::Flush
+            | Step::Inflict(_)
+            | Step::Damage(..)
+            | Step::Heal
+            | Step::Close(_) => None,
+        })
+        .collect();
+    assert!(sends.len() <= 2, "{sends:?}");
+    assert!(sends.iter().any(|record| record.key.is_some()), "{sends:?}");
+    let longest = sends
+        .iter()
+        .map(|record| record.value.as_ref().map_or(0, Vec::len));
+    assert!(longest.max() < Some(300), "{sends:?}");
+}
+
+/// Below the words about it, the file is what is printed now.
+fn expect_printed(source: &str, file: &str) {
+    let (_, printed) = file.split_once("\n\n").expect("words, and the source");
+    assert_eq!(source, printed, "\n{source}");
+}
+
+/// Everything that a plan may hold is printed as Rust that compiles, and keeps every promise.
+#[test]
+fn every_kind_of_step_is_printed() {
+    let mut stage = Stage::new(4_711);
+    stage.brokers = 3;
+    stage.releases = vec![(2, 8, 0)];
+    stage.answers_without_acks = true;
+    stage.topics = vec![2, 1];
+    stage.core.retries = 5;
+    stage.network = NetworkConfig {
+        latency: Span::between(Duration::from_micros(50), ms(20)),
+        seal: Span::exactly(ms(1)),
+        write_bytes_max: Some(50),
+        write_pause: Span::exactly(ms(2)),
+        chunk_bytes_max: Some(20),
+        slow_links: Some(SlowLinks {
+            percent: 40,
+            extra: Span::between(ms(50), ms(3_000)),
+        }),
+    };
+    let mut steps = vec![
+        Step::Send(OwnedRecord::to("t0/1", "0:").key("k")),
+        Step::Echo(OwnedRecord::to("t1", "1:....").header("a", Some(&[7]))),
+        Step::Send(OwnedRecord::to("t1", "2:").timestamp(1_699_999_950_000)),
+        Step::Flush,
+        Step::Wait(Duration::from_micros(1_500)),
+    ];
+    steps.extend(faults().into_iter().map(Step::Inflict));
+    steps.extend([
+        Step::Damage(BrokerId(2), true),
+        Step::Heal,
+        Step::Settle,
+        Step::Close(Duration::from_secs(1)),
+    ]);
+    let source = Plan { stage, steps }.source("everything");
+    expect_printed(&source, include_str!("printed_whole.rs"));
+}
+
+/// One of each kind.
+fn faults() -> Vec<Fault> {
+    let broker = BrokerId(1);
+    let topic = || "t0".to_owned();
+    vec![
+        Fault::Cut(broker),
+        Fault::CutRequestsAfter(broker, 9),
+        Fault::CutResponsesAfter(broker, 0),
+        Fault::Silence(broker),
+        Fault::Stall(broker),
+        Fault::move_leader("t0/1", broker),
+        Fault::Down(broker),
+        Fault::Up(broker),
+        Fault::fail_next("t0/0", 6),
+        Fault::fail_after_append("t1/0", -1),
+        Fault::Throttle(broker, 1_000),
+        Fault::Permit(topic(), Access::Describe),
+        Fault::AddPartition(topic()),
+        Fault::Clog(broker, 100),
+        Fault::Delay(broker, ms(5_000)),
+        Fault::Garble(broker, Garbling::Half),
+        Fault::Restart(broker),
+        Fault::Lag(broker),
+        Fault::Blank(broker),
+        Fault::CatchUp(broker),
+        Fault::Readdress(broker),
+        Fault::SwapAddresses(broker, BrokerId(2)),
+        Fault::Delete(topic()),
+        Fault::Recreate(topic(), 2),
+        Fault::Starve(ms(20)),
+        Fault::Leap(ms(700)),
+    ]
+}
