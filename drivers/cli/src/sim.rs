@@ -18,6 +18,8 @@ use titorelli_sim::{Summary, Telling, banner, run_seed, shrink};
 
 /// So many seeds come across every situation, wherever they begin.
 const SEEDS_THAT_SEE_ALL: u64 = 1_000;
+/// As much of a message as fits into a line of a comment.
+const COMMENT_CHARS_MAX: usize = 97;
 
 /// Run the producer against a simulated cluster, with faults, from a seed.
 ///
@@ -157,13 +159,15 @@ fn run_shrink(seed: u64) -> Ended {
         return Ok(ExitCode::SUCCESS);
     };
     tell(format_args!(
-        "{} steps -> {} in {} runs",
+        "{}\n{} steps -> {} in {} runs",
+        shrunk.message,
         shrunk.steps_before,
         shrunk.plan.steps.len(),
         shrunk.runs
     ));
     let source = shrunk.plan.source(&format!("seed_{seed}"));
-    print(&format!("// {}\n{source}", shrunk.message))?;
+    let words: String = shrunk.message.chars().take(COMMENT_CHARS_MAX).collect();
+    print(&format!("// {words}\n{source}"))?;
     Ok(ExitCode::from(UNACKNOWLEDGED))
 }
 

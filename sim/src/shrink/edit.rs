@@ -260,10 +260,9 @@ fn plainer(step: &Step) -> Vec<Step> {
                 .collect()
         }
         Step::Inflict(fault) => milder(fault).into_iter().map(Step::Inflict).collect(),
-        Step::Damage(broker, true) => vec![Step::Damage(*broker, false)],
-        Step::Damage(_, false) | Step::Settle | Step::Flush | Step::Heal | Step::Close(_) => {
-            Vec::new()
-        }
+        Step::Damage(broker, true) => vec![Step::Heal, Step::Damage(*broker, false)],
+        Step::Damage(_, false) => vec![Step::Heal],
+        Step::Settle | Step::Flush | Step::Heal | Step::Close(_) => Vec::new(),
     }
 }
 
