@@ -144,7 +144,7 @@ impl Run {
         assert!(self.world.is_closed(), "L4: close ends");
         self.world.heal();
         self.world.run_until_quiet();
-        self.check_logs();
+        check::logs(&self.world);
         self.check_conservation();
     }
 
@@ -189,7 +189,7 @@ impl Run {
             stats.waiters, 0,
             "L5: nothing is under way, and a call waits"
         );
-        self.check_logs();
+        check::logs(&self.world);
     }
 
     /// L2: what had enough time left when everything healed, and might be sent again, is written.
@@ -224,7 +224,7 @@ impl Run {
                 self.probe_one(&topic, partition);
             }
         }
-        self.check_logs();
+        check::logs(&self.world);
     }
 
     fn probe_one(&mut self, topic: &str, partition: i32) {
@@ -250,16 +250,6 @@ impl Run {
             self.world.run_for(pause.max(ms(500)));
         }
         panic!("L2: a healed cluster takes nothing for {topic}/{partition}");
-    }
-
-    fn check_logs(&self) {
-        check::truth(&self.world);
-        let config = self.world.core().config();
-        // A retried batch can be overtaken only by others in flight.
-        if config.retries == 0 || config.max_in_flight_requests_per_connection == 1 {
-            check::order(&self.world);
-        }
-        let _ = check::copies(&self.world, u64::from(config.retries));
     }
 
     fn check_conservation(&self) {

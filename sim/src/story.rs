@@ -290,6 +290,12 @@ impl Story {
         crate::check::truth(&self.world);
     }
 
+    /// Whether a record was acked.
+    #[must_use]
+    pub fn is_acked(&self, record: RecordId) -> bool {
+        matches!(self.state(record), RecordState::Acked { .. })
+    }
+
     /// The values in the log of a place, without those of [`Self::ready`].
     ///
     /// # Panics

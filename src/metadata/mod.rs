@@ -244,8 +244,7 @@ impl Metadata {
     fn identify(&mut self, slot: TopicSlot, id: Uuid) -> bool {
         let topic = &mut self.topics[slot.index()];
         let before = topic.id;
-        let is_doubted =
-            |slot: &PartitionSlot| self.partitions[slot.index()].doubts >= DOUBTS_ENOUGH;
+        let is_doubted = |slot: &PartitionSlot| self.partitions[slot.index()].is_doubted();
         if id == Uuid::ZERO && topic.partitions.iter().any(is_doubted) {
             // It may be another by now, and who is asked does not know ids.
             self.by_id.remove(&before);
@@ -320,7 +319,7 @@ impl Metadata {
         while count > 0 && topic.partitions.len() > count {
             let last = *topic.partitions.last().expect("more than one");
             let partition = &mut self.partitions[last.index()];
-            if !is_another && partition.doubts < DOUBTS_ENOUGH {
+            if !is_another && !partition.is_doubted() {
                 return;
             }
             (partition.leader_epoch, partition.doubts) = (-1, 0);
@@ -360,6 +359,11 @@ impl Metadata {
 }
 
 impl Partition {
+    /// Whether its leader is none any more, by its own words.
+    fn is_doubted(&self) -> bool {
+        self.doubts >= DOUBTS_ENOUGH
+    }
+
     /// Takes over what an answer says; whether the leader is another one now.
     fn apply(
         &mut self,
@@ -370,7 +374,7 @@ impl Partition {
         let is_older = told.leader_epoch >= 0 && told.leader_epoch < self.leader_epoch;
         // Without an id nothing else tells that the topic was deleted and created again.
         let is_there = self.leader.is_some_and(|node| nodes.contains(&node));
-        let has_leader = is_there && self.doubts < DOUBTS_ENOUGH;
+        let has_leader = is_there && !self.is_doubted();
         let is_reborn = is_older && !has_id && !has_leader;
         if is_older && !is_reborn {
             return false;

@@ -11,3 +11,20 @@ pub(crate) use flights::Flights;
 pub(crate) use frames::{judgement, read_batch, read_request};
 pub use order::order;
 pub use truth::truth;
+
+use crate::world::World;
+
+/// Checks the logs against what the application was told: [`truth()`], [`order()`] where it is
+/// promised, and [`copies()`]. Call it when nothing is under way.
+///
+/// # Panics
+/// As these.
+pub fn logs(world: &World) {
+    truth(world);
+    let config = world.core().config();
+    // A retried batch can be overtaken only by others in flight.
+    if config.retries == 0 || config.max_in_flight_requests_per_connection == 1 {
+        order(world);
+    }
+    let _ = copies(world, u64::from(config.retries));
+}

@@ -158,10 +158,15 @@ impl ClusterConfig {
     #[must_use]
     pub fn of_release(count: u16, release: (u16, u16, u16)) -> Self {
         let mut config = Self::with_brokers(count);
-        for broker in &mut config.brokers {
+        config.play(release);
+        config
+    }
+
+    /// Every broker plays this release ([`BrokerConfig::play`]).
+    pub fn play(&mut self, release: (u16, u16, u16)) {
+        for broker in &mut self.brokers {
             broker.play(release);
         }
-        config
     }
 
     /// Brokers 1 to `count`, at `127.0.0.1` and ports 9001 onwards, everything else as Kafka's

@@ -3,9 +3,8 @@
 //! All of it is drawn before anything runs, as a [`Plan`]. The phases: *chaos*, with faults;
 //! *damage*, where everything is well but one broker, which stays away: what is under way must end,
 //! and every partition must take a record; *heal*, the same without any fault. Or the producer is
-//! closed amid the chaos. Each knob
-//! and each kind of fault is off for a good part of the seeds (swarm testing), so that no fault
-//! hides another.
+//! closed amid the chaos. Each knob and each kind of fault is off for a good part of the seeds
+//! (swarm testing), so that no fault hides another.
 
 mod faults;
 mod knobs;

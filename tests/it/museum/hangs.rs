@@ -4,7 +4,7 @@ use titorelli::SendError;
 use titorelli_sim::cluster::BrokerId;
 use titorelli_sim::{Fault, RecordState, Story, ms};
 
-use super::{expect_nothing_left, is_acked};
+use super::expect_nothing_left;
 
 const B1: BrokerId = BrokerId(1);
 
@@ -40,9 +40,9 @@ fn a_batch_lingers_after_a_flush_that_failed() {
     let begins_ms = story.world().now().as_micros() / 1_000;
     let lingers = story.send("orders/0", "lingers");
     story.wait(ms(99));
-    assert!(!is_acked(&story, lingers));
+    assert!(!story.is_acked(lingers));
     story.run_until_idle();
-    assert!(is_acked(&story, lingers));
+    assert!(story.is_acked(lingers));
     let took_ms = story.world().now().as_micros() / 1_000 - begins_ms;
     assert!((100..150).contains(&took_ms), "{took_ms}");
 }
@@ -138,7 +138,7 @@ fn a_topic_that_is_denied_for_a_while_takes_what_waited() {
             }
         });
         story.run_until_idle();
-        let acked = records.map(|record| is_acked(&story, record));
+        let acked = records.map(|record| story.is_acked(record));
         assert_eq!(acked, [comes_back; 3]);
         expect_nothing_left(&story);
     }

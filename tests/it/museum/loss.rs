@@ -4,7 +4,7 @@ use titorelli_sim::cluster::BrokerId;
 use titorelli_sim::codec::error_code;
 use titorelli_sim::{Fault, OwnedRecord, RecordState, Story, ms};
 
-use super::{expect_nothing_left, is_acked};
+use super::expect_nothing_left;
 
 const B1: BrokerId = BrokerId(1);
 
@@ -92,8 +92,8 @@ fn three_hundred_requests_may_be_in_flight() {
     story.move_leader("orders/0", "b2");
     let after = story.send("orders/0", "after");
     story.run_until_idle();
-    assert!(records.into_iter().all(|record| is_acked(&story, record)));
-    assert!(is_acked(&story, after));
+    assert!(records.into_iter().all(|record| story.is_acked(record)));
+    assert!(story.is_acked(after));
     assert!(story.world().core().stats().connects <= connects + 1);
     expect_nothing_left(&story);
 }
@@ -197,11 +197,7 @@ fn a_late_answer_changes_nothing() {
         }
         let record = story.send("orders/0", "late");
         story.run_until_idle();
-        assert!(
-            !is_acked(&story, record),
-            "{code}: {:?}",
-            story.state(record)
-        );
+        assert!(!story.is_acked(record), "{code}: {:?}", story.state(record));
         let stats = story.world().core().stats();
         assert_eq!(
             (stats.buffered_bytes, stats.records_maybe_persisted),

@@ -6,11 +6,7 @@ mod loss;
 mod time;
 mod topology;
 
-use titorelli_sim::{RecordId, RecordState, Story};
-
-fn is_acked(story: &Story, record: RecordId) -> bool {
-    matches!(story.state(record), RecordState::Acked { .. })
-}
+use titorelli_sim::Story;
 
 /// Nothing is under way, and nothing is held (S8); every record has one end (S1).
 #[track_caller]

@@ -5,8 +5,6 @@ use titorelli_sim::cluster::BrokerId;
 use titorelli_sim::codec::error_code;
 use titorelli_sim::{Fault, Story, ms};
 
-use super::is_acked;
-
 const B1: BrokerId = BrokerId(1);
 
 /// The spans between instants, in milliseconds, rounded down.
@@ -83,7 +81,7 @@ fn a_throttle_is_no_silence() {
     story.control("and no more", |cluster| cluster.throttle(B1, 0));
     let then = story.send("orders/0", "after the throttle");
     story.wait(ms(900));
-    assert!(!is_acked(&story, then));
+    assert!(!story.is_acked(then));
     story.run_until_idle();
     story.expect_delivered(first);
     story.expect_delivered([then]);

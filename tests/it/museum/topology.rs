@@ -3,7 +3,7 @@
 use titorelli_sim::cluster::BrokerId;
 use titorelli_sim::{Fault, RecordState, Story, ms};
 
-use super::{expect_nothing_left, is_acked};
+use super::expect_nothing_left;
 
 /// KAFKA-16012: the leader hint of one partition took the place of all that was known.
 #[test]
@@ -116,7 +116,7 @@ fn an_answer_that_is_none_ends_its_connection_and_nothing_else() {
         story.strike(&Fault::Garble(BrokerId(1), garbling));
         let record = story.send("orders/0", "survives");
         story.run_until_idle();
-        assert!(is_acked(&story, record), "{garbling:?}");
+        assert!(story.is_acked(record), "{garbling:?}");
         expect_nothing_left(&story);
     }
 }

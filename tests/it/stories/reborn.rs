@@ -1,7 +1,7 @@
 //! Topics that are deleted and created again (L12, S15, KAFKA-13488).
 
 use titorelli_sim::cluster::BrokerId;
-use titorelli_sim::{OwnedRecord, RecordState, Story, ms};
+use titorelli_sim::{OwnedRecord, Story, ms};
 
 /// The newest, and one without topic ids that has leader epochs, and one that has neither.
 const RELEASES: [(u16, u16, u16); 3] = [(3, 7, 0), (2, 4, 0), (2, 0, 0)];
@@ -11,18 +11,12 @@ fn three_partitions(release: (u16, u16, u16)) -> Story {
     let mut story = Story::with(
         |config| config.retries = 100,
         |cluster| {
-            for broker in &mut cluster.brokers {
-                broker.play(release);
-            }
+            cluster.play(release);
         },
     );
     story.cluster("orders/0 -> b2, orders/1 -> b3, orders/2 -> b1");
     story.ready();
     story
-}
-
-fn is_acked(story: &Story, record: titorelli_sim::RecordId) -> bool {
-    matches!(story.state(record), RecordState::Acked { .. })
 }
 
 /// Records with and without keys go to partitions that are there, as soon as somebody noticed.
@@ -48,7 +42,7 @@ fn with_fewer_partitions_it_has_no_more_than_these() {
             };
             let id = story.give(record);
             story.wait(ms(200));
-            assert!(is_acked(&story, id), "{release:?}: {:?}", story.state(id));
+            assert!(story.is_acked(id), "{release:?}: {:?}", story.state(id));
         }
         story.run_until_idle();
         assert_eq!(story.world().core().stats().buffered_bytes, 0);
@@ -66,7 +60,7 @@ fn with_its_partitions_back_it_takes_what_waited_for_them() {
         });
         let waits = story.send("orders/2", "waits");
         story.wait(ms(2_000));
-        assert!(!is_acked(&story, waits));
+        assert!(!story.is_acked(waits));
         story.control("orders has three partitions again", |cluster| {
             cluster.add_partitions("orders", 3);
         });
@@ -103,9 +97,7 @@ fn with_lower_epochs_it_is_believed_although_nobody_answers() {
         let mut story = Story::with(
             |config| config.acks = titorelli::Acks::None,
             |cluster| {
-                for broker in &mut cluster.brokers {
-                    broker.play(release);
-                }
+                cluster.play(release);
             },
         );
         story.cluster("orders/0 -> b2");
@@ -135,9 +127,7 @@ fn with_lower_epochs_it_is_believed_when_it_had_no_leader() {
             |config| config.retries = 100,
             |cluster| {
                 cluster.topic.replication_factor = 1;
-                for broker in &mut cluster.brokers {
-                    broker.play(release);
-                }
+                cluster.play(release);
             },
         );
         story.cluster("orders/0 -> b1");
@@ -147,7 +137,7 @@ fn with_lower_epochs_it_is_believed_when_it_had_no_leader() {
         story.take_down("b1");
         let after = story.send("orders/0", "after");
         story.wait(ms(3_000));
-        assert!(!is_acked(&story, after), "{release:?}");
+        assert!(!story.is_acked(after), "{release:?}");
         story.control("b1 is back, and orders is another", |cluster| {
             cluster.set_up(BrokerId(1));
             cluster.delete_topic("orders");
@@ -166,9 +156,7 @@ fn a_partial_answer_deletes_nothing() {
             |config| config.metadata_max_age = ms(300),
             |cluster| {
                 cluster.brokers.truncate(2);
-                for broker in &mut cluster.brokers {
-                    broker.play(release);
-                }
+                cluster.play(release);
             },
         );
         story.cluster("orders/0 -> b1");
