@@ -49,11 +49,10 @@ impl Add<Duration> for Instant {
     /// Saturates at [`Instant::FAR`]. Parts of a microsecond round up, so that a deadline is
     /// never early and never lies in the past by rounding (invariant L6).
     fn add(self, span: Duration) -> Self {
-        let micros = span.as_nanos().div_ceil(1_000);
-        Self(
-            self.0
-                .saturating_add(u64::try_from(micros).unwrap_or(u64::MAX)),
-        )
+        // Not by `as_nanos`: a division of 128 bits, and every deadline is such a sum.
+        let whole = span.as_secs().saturating_mul(1_000_000);
+        let part = u64::from(span.subsec_nanos().div_ceil(1_000));
+        Self(self.0.saturating_add(whole).saturating_add(part))
     }
 }
 

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use titorelli::Instant;
 
 use crate::network::Span;
 
@@ -56,7 +57,7 @@ impl Entropy {
 
     /// A duration within the span.
     pub(crate) fn span(&mut self, span: Span) -> Duration {
-        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let micros = |duration| (Instant::ZERO + duration).as_micros();
         match micros(span.max.saturating_sub(span.min)) {
             0 => span.min,
             width => span.min + Duration::from_micros(self.within(0, width)),

@@ -15,6 +15,7 @@
 
 #![forbid(unsafe_code)]
 
+mod by_conn;
 pub mod check;
 pub mod cluster;
 pub mod codec;
@@ -41,6 +42,6 @@ pub use run::Run;
 pub use shrink::{Shrunk, shrink, shrink_plan};
 pub use sight::{Sight, Sights};
 pub use story::{Story, ms};
-pub use swarm::{Summary, banner, draw, run_seed};
+pub use swarm::{Profile, Summary, banner, draw, run_seed};
 pub use timeline::{Telling, Timeline};
 pub use world::{World, WorldConfig};

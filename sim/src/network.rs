@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::{Buf, Bytes};
 use titorelli::{ConnId, Instant, SealJob};
 
+use crate::by_conn::ByConn;
 use crate::entropy::Entropy;
 
 /// A duration that is drawn anew each time, from `min` to `max`, both included.
@@ -139,7 +140,7 @@ pub struct Network {
     /// By instant, then in the order of planning.
     heap: BTreeMap<(Instant, u64), Planned>,
     next_serial: u64,
-    links: BTreeMap<ConnId, Link>,
+    links: ByConn<Link>,
 }
 
 #[derive(Debug)]
@@ -163,7 +164,7 @@ impl Network {
             entropy: Entropy::new(seed),
             heap: BTreeMap::new(),
             next_serial: 0,
-            links: BTreeMap::new(),
+            links: ByConn::new(),
         }
     }
 
@@ -201,7 +202,7 @@ impl Network {
     /// When something sent now in this direction arrives: never before what was sent earlier.
     fn arrival(&mut self, now: Instant, conn: ConnId, direction: Direction) -> Instant {
         let latency = self.entropy.span(self.config.latency);
-        let link = self.links.get_mut(&conn).expect("the link exists");
+        let link = &mut self.links[conn];
         let pipe = link.pipe_mut(direction);
         let at = now + latency + pipe.extra;
         pipe.last_arrival = pipe.last_arrival.max(at);
@@ -230,17 +231,14 @@ impl Network {
             is_cut: false,
             is_silent: false,
         };
-        let earlier = self.links.insert(conn, link);
-        assert!(earlier.is_none(), "a connection's id is never used twice");
+        self.links.push(conn, link);
         let at = self.arrival(now, conn, Direction::ToBroker);
         self.plan_event(at, Event::Knock(conn));
     }
 
     /// The client hands over bytes to send.
     pub(crate) fn transmit(&mut self, now: Instant, conn: ConnId, bytes: Bytes) {
-        let Some(link) = self.links.get_mut(&conn) else {
-            return;
-        };
+        let link = &mut self.links[conn];
         link.outbox.push_back(bytes);
         if !link.is_writing {
             link.is_writing = true;
@@ -251,9 +249,7 @@ impl Network {
     /// The client closes. What its transport took may still arrive at the broker, later than
     /// anything that the client does next on another connection.
     pub(crate) fn disconnect(&mut self, now: Instant, conn: ConnId) {
-        let Some(link) = self.links.get_mut(&conn) else {
-            return;
-        };
+        let link = &mut self.links[conn];
         link.outbox.clear();
         link.is_silent = true;
         let at = self.arrival(now, conn, Direction::ToBroker);
@@ -271,7 +267,7 @@ impl Network {
             None => usize::MAX,
             Some(most) => self.entropy.size_up_to(most),
         };
-        let link = self.links.get_mut(&conn)?;
+        let link = &mut self.links[conn];
         let Some(front) = link.outbox.front_mut() else {
             link.is_writing = false;
             return None;
@@ -319,11 +315,8 @@ impl Network {
     }
 
     pub(crate) fn broker_closes(&mut self, now: Instant, conn: ConnId) {
-        if self
-            .links
-            .get(&conn)
-            .is_some_and(|link| !link.is_silent && !link.is_cut)
-        {
+        let link = &self.links[conn];
+        if !link.is_silent && !link.is_cut {
             let at = self.arrival(now, conn, Direction::ToClient);
             self.plan_event(at, Event::ClientSeesEnd(conn, true));
         }
@@ -333,27 +326,24 @@ impl Network {
 
     /// Lets so many more bytes pass in a direction, then cuts the connection.
     pub(crate) fn cut_after(&mut self, conn: ConnId, direction: Direction, bytes: usize) {
-        let link = self.links.get_mut(&conn).expect("the link exists");
+        let link = &mut self.links[conn];
         link.pipe_mut(direction).cut_after = Some(bytes);
     }
 
     /// Makes the broker's bytes vanish from now on, without an end.
     pub(crate) fn silence(&mut self, conn: ConnId) {
-        self.links
-            .get_mut(&conn)
-            .expect("the link exists")
-            .is_silent = true;
+        self.links[conn].is_silent = true;
     }
 
     /// The transport takes so many more bytes, and then no more.
     pub(crate) fn clog(&mut self, conn: ConnId, bytes: usize) {
-        let link = self.links.get_mut(&conn).expect("the link exists");
+        let link = &mut self.links[conn];
         link.takes_yet.get_or_insert(bytes);
     }
 
     /// What is written from now on takes so much longer.
     pub(crate) fn delay(&mut self, conn: ConnId, extra: Duration) {
-        let link = self.links.get_mut(&conn).expect("the link exists");
+        let link = &mut self.links[conn];
         link.to_broker.extra = extra;
     }
 
@@ -361,7 +351,7 @@ impl Network {
     /// that is clogged too, and what is on the wire stays there.
     pub(crate) fn heal(&mut self) {
         self.config.slow_links = None;
-        for link in self.links.values_mut() {
+        for link in self.links.rows_mut() {
             for pipe in [&mut link.to_broker, &mut link.to_client] {
                 pipe.cut_after = None;
                 pipe.extra = Duration::ZERO;
@@ -371,9 +361,7 @@ impl Network {
 
     /// Cuts a connection now: both ends hear of it a latency later. What was shipped arrives.
     pub(crate) fn cut(&mut self, now: Instant, conn: ConnId) {
-        let Some(link) = self.links.get_mut(&conn) else {
-            return;
-        };
+        let link = &mut self.links[conn];
         if core::mem::replace(&mut link.is_cut, true) {
             return;
         }
@@ -390,9 +378,7 @@ impl Network {
 
     /// Sends bytes on their way, in chunks, as far as they may pass.
     fn ship(&mut self, now: Instant, conn: ConnId, direction: Direction, mut bytes: Bytes) {
-        let Some(link) = self.links.get_mut(&conn) else {
-            return;
-        };
+        let link = &mut self.links[conn];
         if link.is_cut || (link.is_silent && direction == Direction::ToClient) {
             return;
         }

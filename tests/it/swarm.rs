@@ -1,7 +1,7 @@
 //! Whole runs drawn from seeds: chaos, healing, probes, close. `cargo sim --seeds 0..10000` runs
 //! more of them.
 
-use titorelli_sim::{Summary, Telling, run_seed};
+use titorelli_sim::{Profile, Summary, Telling, run_seed};
 
 /// Enough for every kind of fault, and quick enough for every build.
 const SEEDS: u64 = 150;
@@ -9,7 +9,7 @@ const SEEDS: u64 = 150;
 #[test]
 fn seeds_keep_every_promise_and_reach_every_ending() {
     let total = (0..SEEDS)
-        .map(|seed| run_seed(seed, Telling::Nothing))
+        .map(|seed| run_seed(Profile::Full, seed, Telling::Nothing))
         .fold(Summary::default(), Summary::plus);
     // A run over many seeds that never meets an ending would prove nothing about it.
     assert!(total.acked > 1_000, "acked: {total}");
@@ -25,7 +25,12 @@ fn seeds_keep_every_promise_and_reach_every_ending() {
 #[test]
 fn three_seeds_run_as_they_ran_before() {
     let lines: Vec<String> = [1, 2, 3]
-        .map(|seed| format!("seed {seed}: {}", run_seed(seed, Telling::Nothing)))
+        .map(|seed| {
+            format!(
+                "seed {seed}: {}",
+                run_seed(Profile::Full, seed, Telling::Nothing)
+            )
+        })
         .to_vec();
     crate::snapshots::check("sim__three_seeds", &lines.join("\n"));
 }
@@ -34,8 +39,8 @@ fn three_seeds_run_as_they_ran_before() {
 fn a_told_run_is_the_same_run() {
     for seed in 10..15 {
         assert_eq!(
-            run_seed(seed, Telling::Tail),
-            run_seed(seed, Telling::Nothing),
+            run_seed(Profile::Full, seed, Telling::Tail),
+            run_seed(Profile::Full, seed, Telling::Nothing),
             "seed {seed}"
         );
     }

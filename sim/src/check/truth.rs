@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{LogHeader, LogRecord};
+use crate::cluster::{LogHeader, LogRecord, PartitionLog};
 use crate::journal::{OwnedRecord, RecordId, RecordState};
 use crate::world::World;
 
-/// What makes a record recognisable in a log.
-type Content<'a> = (&'a str, Option<&'a [u8]>, Option<&'a [u8]>);
+/// What makes a record recognisable in a log: value, key, topic. Values differ soonest.
+type Content<'a> = (Option<&'a [u8]>, Option<&'a [u8]>, &'a str);
+
+/// The logs by topic and partition.
+type ByPlace<'a> = BTreeMap<(&'a str, i32), Vec<&'a PartitionLog>>;
 
 /// Checks every record of the journal against every log. Call it when nothing is under way: a
 /// request that still travels may append later.
@@ -16,32 +19,38 @@ type Content<'a> = (&'a str, Option<&'a [u8]>, Option<&'a [u8]>);
 /// An acked record is not where the core says, or has other content; a record that was not
 /// persisted is there; a log holds what nobody sent.
 pub fn truth(world: &World) {
-    let mut by_content: BTreeMap<Content<'_>, Vec<RecordId>> = BTreeMap::new();
+    let logs = by_place(world);
+    let mut sent: Vec<(Content<'_>, RecordId)> = Vec::new();
     for (id, record, state) in world.journal().records() {
-        by_content.entry(content(record)).or_default().push(id);
+        sent.push((content(record), id));
         if let RecordState::Acked { partition, offset } = *state {
-            check_acked(world, id, record, partition, offset);
+            check_acked(&logs, id, record, partition, offset);
         }
     }
+    sent.sort_unstable();
     let cluster = world.cluster();
     for (topic, _, log) in cluster.logs().chain(cluster.buried_logs()) {
         for entry in log.records() {
-            let key = (topic, entry.key.as_deref(), entry.value.as_deref());
-            let candidates = by_content.get(&key).map_or(&[][..], Vec::as_slice);
+            let key = (entry.value.as_deref(), entry.key.as_deref(), topic);
+            let first = sent.partition_point(|(content, _)| *content < key);
+            let candidates = sent[first..]
+                .iter()
+                .take_while(|(content, _)| *content == key);
+            let mut states = candidates
+                .map(|(_, id)| world.journal().state(*id))
+                .peekable();
             assert!(
-                !candidates.is_empty(),
+                states.peek().is_some(),
                 "S3: nobody sent what {topic} holds: {entry:?}"
             );
-            let may_be_there = candidates
-                .iter()
-                .any(|id| match world.journal().state(*id) {
-                    RecordState::Acked { .. }
-                    | RecordState::MaybePersisted(_)
-                    | RecordState::Accepted(_) => true,
-                    RecordState::NotPersisted(_)
-                    | RecordState::Rejected(_)
-                    | RecordState::Waiting(_) => false,
-                });
+            let may_be_there = states.any(|state| match state {
+                RecordState::Acked { .. }
+                | RecordState::MaybePersisted(_)
+                | RecordState::Accepted(_) => true,
+                RecordState::NotPersisted(_)
+                | RecordState::Rejected(_)
+                | RecordState::Waiting(_) => false,
+            });
             assert!(
                 may_be_there,
                 "S2: a record that was not persisted is there: {entry:?}"
@@ -50,15 +59,31 @@ pub fn truth(world: &World) {
     }
 }
 
+/// Every log; a topic that was deleted and created again has several of one name.
+fn by_place(world: &World) -> ByPlace<'_> {
+    let cluster = world.cluster();
+    let mut logs = ByPlace::new();
+    for (topic, partition, log) in cluster.logs().chain(cluster.buried_logs()) {
+        logs.entry((topic, partition)).or_default().push(log);
+    }
+    logs
+}
+
 fn content(record: &OwnedRecord) -> Content<'_> {
     (
-        &record.topic,
-        record.key.as_deref(),
         record.value.as_deref(),
+        record.key.as_deref(),
+        &record.topic,
     )
 }
 
-fn check_acked(world: &World, id: RecordId, record: &OwnedRecord, partition: i32, offset: i64) {
+fn check_acked(
+    logs: &ByPlace<'_>,
+    id: RecordId,
+    record: &OwnedRecord,
+    partition: i32,
+    offset: i64,
+) {
     if let Some(wanted) = record.partition {
         assert_eq!(
             partition, wanted,
@@ -69,18 +94,13 @@ fn check_acked(world: &World, id: RecordId, record: &OwnedRecord, partition: i32
         assert_eq!(offset, -1, "S11: an unknown offset is −1");
         return;
     };
-    let cluster = world.cluster();
-    let is_its = |(topic, index, _): &(&str, i32, _)| *topic == record.topic && *index == partition;
-    let logs = cluster.logs().chain(cluster.buried_logs()).filter(is_its);
-    let mut entries = logs
-        .filter_map(|(_, _, log)| log.records().get(index))
-        .peekable();
+    let logs = logs.get(&(&*record.topic, partition));
+    let entries = logs.into_iter().flatten().map(|log| log.records());
+    let found: Vec<&LogRecord> = entries.filter_map(|entries| entries.get(index)).collect();
     assert!(
-        entries.peek().is_some(),
+        !found.is_empty(),
         "S2: {id:?} was acked beyond the log's end"
     );
-    // A topic that was deleted and created again has several logs of one name.
-    let found: Vec<&LogRecord> = entries.collect();
     assert!(
         found.iter().any(|entry| is_written(entry, record)),
         "S3: {id:?} is {record:?}, and where it was acked is {found:?}"

@@ -271,6 +271,12 @@ impl Cluster {
         i32::try_from(count).expect("partitions are counted by i32")
     }
 
+    /// How many partitions all topics have.
+    pub(crate) fn partition_total(&self) -> usize {
+        let topics = self.topics.iter().flatten();
+        topics.map(|topic| topic.partitions.len()).sum()
+    }
+
     /// A partition's leader and leader epoch; no leader while every replica is down.
     ///
     /// # Panics

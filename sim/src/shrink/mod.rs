@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::plan::Plan;
 use crate::run::Run;
-use crate::swarm::draw;
+use crate::swarm::{Profile, draw};
 use crate::timeline::Telling;
 use crate::world::World;
 
@@ -43,8 +43,8 @@ pub struct Shrunk {
 /// Runs that fail panic on the way, and are caught: whoever calls decides whether the panic hook
 /// tells of them.
 #[must_use]
-pub fn shrink(seed: u64) -> Option<Shrunk> {
-    shrink_plan(draw(seed), &|_| {})
+pub fn shrink(profile: Profile, seed: u64) -> Option<Shrunk> {
+    shrink_plan(draw(profile, seed), &|_| {})
 }
 
 /// Cuts down any plan. `judge` looks at the world when the steps are done, and panics at what must
@@ -207,6 +207,6 @@ mod tests {
 
     #[test]
     fn a_seed_that_keeps_every_promise_is_not_shrunk() {
-        assert!(shrink(1).is_none());
+        assert!(shrink(Profile::Full, 1).is_none());
     }
 }

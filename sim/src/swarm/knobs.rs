@@ -11,6 +11,7 @@ use crate::plan::Stage;
 use crate::story::ms;
 
 use super::faults::Kind;
+use super::profile::Profile;
 
 /// Releases that differ in what they are asked, and each of which speaks what older ones spoke.
 const RELEASES: [(u16, u16, u16); 9] = [
@@ -29,14 +30,14 @@ const RELEASES: [(u16, u16, u16); 9] = [
 #[derive(Clone, Debug)]
 pub(super) struct Knobs {
     pub(super) brokers: u16,
-    topic_count: usize,
+    pub(super) topic_count: usize,
     pub(super) partitions: i32,
-    core: Config,
+    pub(super) core: Config,
     /// Of the brokers, in turn; none: all are as new as they can be.
     releases: Vec<(u16, u16, u16)>,
     answers_without_acks: bool,
-    network: NetworkConfig,
-    faults: Vec<Kind>,
+    pub(super) network: NetworkConfig,
+    pub(super) faults: Vec<Kind>,
     pub(super) fault_percent: u64,
     pub(super) flush_percent: u64,
     /// How often a record is sent from within a completion.
@@ -44,6 +45,8 @@ pub(super) struct Knobs {
     pub(super) placed_percent: u64,
     pub(super) value_bytes_max: usize,
     pub(super) actions: u64,
+    /// The chaos ends when so many records were drawn.
+    pub(super) records_max: u64,
     pub(super) burst_max: u64,
     pub(super) pause: Span,
     /// One broker stays away for a while when everything else has healed.
@@ -53,7 +56,14 @@ pub(super) struct Knobs {
 }
 
 impl Knobs {
-    pub(super) fn draw(entropy: &mut Entropy) -> Self {
+    /// What the profile leaves open is drawn.
+    pub(super) fn draw(profile: Profile, entropy: &mut Entropy) -> Self {
+        let mut knobs = Self::draw_all(entropy);
+        profile.shape(&mut knobs, entropy);
+        knobs
+    }
+
+    fn draw_all(entropy: &mut Entropy) -> Self {
         let retries = entropy.pick(&[0, 1, 5, 1_000_000]);
         let core = draw_config(entropy, retries);
         let mut network = draw_network(entropy);
@@ -85,6 +95,7 @@ impl Knobs {
             placed_percent: entropy.pick(&[0, 50, 100]),
             value_bytes_max: entropy.pick(&[0, 40, 500, 3_000]),
             actions: entropy.pick(&[10, 30, 80]),
+            records_max: u64::MAX,
             burst_max: entropy.pick(&[1, 4, 20]),
             pause: draw_span(entropy, &[0, 1, 20, 200]),
             close_amid: draw_close_amid(entropy),

@@ -8,6 +8,7 @@
 
 mod faults;
 mod knobs;
+mod profile;
 
 use core::fmt;
 use core::time::Duration;
@@ -21,6 +22,7 @@ use crate::sight::Sights;
 use crate::timeline::Telling;
 
 use knobs::Knobs;
+pub use profile::Profile;
 
 /// How long `close` may take in a healed world.
 const CLOSE_WITHIN: Duration = Duration::from_secs(300);
@@ -90,8 +92,8 @@ impl fmt::Display for Summary {
 
 /// The knobs that a seed draws, as one line each.
 #[must_use]
-pub fn banner(seed: u64) -> String {
-    Knobs::draw(&mut Entropy::new(seed)).to_string()
+pub fn banner(profile: Profile, seed: u64) -> String {
+    Knobs::draw(profile, &mut Entropy::new(seed)).to_string()
 }
 
 /// Runs one seed, and tells of it.
@@ -99,8 +101,8 @@ pub fn banner(seed: u64) -> String {
 /// # Panics
 /// Something does not hold that must always hold; the message begins with the invariant's name.
 #[must_use]
-pub fn run_seed(seed: u64, telling: Telling) -> Summary {
-    let plan = draw(seed);
+pub fn run_seed(profile: Profile, seed: u64, telling: Telling) -> Summary {
+    let plan = draw(profile, seed);
     let mut run = Run::told(&plan.stage, telling);
     plan.steps.iter().for_each(|step| run.take(step));
     summary(&run)
@@ -108,9 +110,9 @@ pub fn run_seed(seed: u64, telling: Telling) -> Summary {
 
 /// The run that a seed draws.
 #[must_use]
-pub fn draw(seed: u64) -> Plan {
+pub fn draw(profile: Profile, seed: u64) -> Plan {
     let mut entropy = Entropy::new(seed);
-    let knobs = Knobs::draw(&mut entropy);
+    let knobs = Knobs::draw(profile, &mut entropy);
     let mut drawing = Drawing {
         knobs,
         entropy,
@@ -141,12 +143,16 @@ struct Drawing {
 impl Drawing {
     fn draw_chaos(&mut self) {
         for _ in 0..self.knobs.actions {
+            if self.numbered >= self.knobs.records_max {
+                return;
+            }
             if self.entropy.chance(self.knobs.fault_percent) {
                 if let Some(kind) = self.knobs.draw_kind(&mut self.entropy) {
                     self.draw_faults(kind);
                 }
             } else {
                 let burst = self.entropy.within(1, self.knobs.burst_max);
+                let burst = burst.min(self.knobs.records_max - self.numbered);
                 for _ in 0..burst {
                     let record = self.draw_record();
                     let is_echo = self.entropy.chance(self.knobs.echo_percent);

@@ -54,7 +54,7 @@ impl World {
                 self.inform(conn, Input::Sent(conn, count));
             }
             Event::ToBroker(conn, bytes) => {
-                if let Some(peer) = self.connections[&conn].peer {
+                if let Some(peer) = self.connections[conn].peer {
                     self.cluster.receive(now, peer, &bytes);
                 }
             }
@@ -65,7 +65,7 @@ impl World {
                 self.inform(conn, Input::Received(conn, &bytes));
             }
             Event::BrokerSeesEnd(conn) => {
-                let connection = self.connections.get_mut(&conn).expect("it was connected");
+                let connection = &mut self.connections[conn];
                 if let Some(peer) = connection.peer.take() {
                     self.peers.remove(&peer);
                     self.cluster.disconnected(peer);
@@ -84,7 +84,7 @@ impl World {
     }
 
     fn on_knock(&mut self, conn: ConnId) {
-        let connection = self.connections.get_mut(&conn).expect("it was connected");
+        let connection = &mut self.connections[conn];
         // Somebody else may have come to live there meanwhile.
         connection.broker = self.cluster.broker_at(&connection.host, connection.port);
         if connection
@@ -108,20 +108,20 @@ impl World {
 
     /// Tells the core a fact about a connection that it has not ended.
     fn inform(&mut self, conn: ConnId, input: Input<'_>) {
-        if self.connections[&conn].is_open {
+        if self.connections[conn].is_open {
             self.core.handle_input(self.now, input);
         }
     }
 
     fn inform_end(&mut self, conn: ConnId, cause: CloseCause) {
-        if self.connections[&conn].is_open {
+        if self.connections[conn].is_open {
             self.end(conn);
             self.core.handle_input(self.now, Input::Closed(conn, cause));
         }
     }
 
     pub(super) fn end(&mut self, conn: ConnId) {
-        let connection = self.connections.get_mut(&conn).expect("it was connected");
+        let connection = &mut self.connections[conn];
         assert!(connection.is_open, "a connection ends once");
         connection.is_open = false;
         if let Some(flights) = &mut self.flights {
@@ -138,7 +138,7 @@ impl World {
             match output {
                 ClusterOutput::Transmit { peer, bytes } => {
                     if let Some(conn) = self.peers.get(&peer) {
-                        let broker = self.connections[conn].broker;
+                        let broker = self.connections[*conn].broker;
                         let bytes = match broker.and_then(|broker| self.garbled.remove(&broker)) {
                             None => bytes,
                             Some(garbling) => garbling.spoil(&bytes).into(),
@@ -148,8 +148,7 @@ impl World {
                 }
                 ClusterOutput::Close(peer) => {
                     if let Some(conn) = self.peers.remove(&peer) {
-                        let connection = self.connections.get_mut(&conn).expect("it knocked");
-                        connection.peer = None;
+                        self.connections[conn].peer = None;
                         self.network.broker_closes(self.now, conn);
                     }
                 }

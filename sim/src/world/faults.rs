@@ -24,10 +24,10 @@ impl World {
         let is_there = |connection: &Connection| {
             connection.is_open && connection.peer.is_some() && connection.broker == Some(broker)
         };
-        let connections = self.connections.iter();
+        let connections = self.connections.rows();
         connections
             .filter(|(_, c)| is_there(c))
-            .map(|(conn, _)| *conn)
+            .map(|(conn, _)| conn)
             .collect()
     }
 

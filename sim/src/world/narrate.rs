@@ -7,7 +7,7 @@ use titorelli::{ConnId, Delivery, Outcome, SendError, Ticket, TraceEvent};
 
 use super::World;
 use crate::check::{read_batch, read_request};
-use crate::cluster::{BatchOutcome, ClusterEvent};
+use crate::cluster::{BatchOutcome, BrokerId, ClusterEvent};
 use crate::codec::{ProduceRequest, Request, TopicName, error_code};
 use crate::journal::{OwnedRecord, RecordId};
 
@@ -18,12 +18,9 @@ impl World {
     }
 
     /// `b1`, or the word for an address that nobody has.
-    pub(super) fn name_of(&self, conn: ConnId) -> String {
-        let broker = self
-            .connections
-            .get(&conn)
-            .and_then(|connection| connection.broker);
-        broker.map_or_else(|| "nobody".to_owned(), |broker| broker.to_string())
+    pub(super) fn name_of(&self, conn: ConnId) -> impl fmt::Display + use<> {
+        let connection = self.connections.get(conn);
+        Name(connection.and_then(|connection| connection.broker))
     }
 
     pub(super) fn narrate_send(
@@ -31,6 +28,9 @@ impl World {
         record: &OwnedRecord,
         result: &Result<Ticket, SendError>,
     ) {
+        if !self.timeline.is_on() {
+            return;
+        }
         self.note(
             "app",
             format_args!("send {:<26} {}", record.label(), Answer(result)),
@@ -42,6 +42,9 @@ impl World {
         record: &OwnedRecord,
         result: &Result<Ticket, SendError>,
     ) {
+        if !self.timeline.is_on() {
+            return;
+        }
         self.note(
             "app",
             format_args!("resume {:<24} {}", record.label(), Answer(result)),
@@ -49,6 +52,9 @@ impl World {
     }
 
     pub(super) fn narrate_delivery(&mut self, delivery: &Delivery, ended: &[RecordId]) {
+        if !self.timeline.is_on() {
+            return;
+        }
         let label = |id: &RecordId| self.journal.record(*id).value_label();
         let values = ended.iter().map(label).collect::<Vec<String>>();
         let values = match values.as_slice() {
@@ -66,6 +72,9 @@ impl World {
     }
 
     pub(super) fn narrate_trace(&mut self, event: &TraceEvent) {
+        if !self.timeline.is_on() {
+            return;
+        }
         let text = match event {
             TraceEvent::Ready {
                 conn,
@@ -113,7 +122,7 @@ impl World {
 
     /// Reads the requests in what the core hands out, with the cluster's own decoder.
     pub(super) fn narrate_requests(&mut self, conn: ConnId, bytes: &[u8]) {
-        let connection = self.connections.get_mut(&conn).expect("it was connected");
+        let connection = &mut self.connections[conn];
         connection.requests.extend_from_slice(bytes);
         let mut frames = Vec::new();
         while let Some(length) = connection.requests.first_chunk::<4>() {
@@ -178,6 +187,9 @@ impl World {
     }
 
     pub(super) fn narrate_cluster(&mut self, event: &ClusterEvent) {
+        if !self.timeline.is_on() {
+            return;
+        }
         match event {
             ClusterEvent::Handled {
                 broker,
@@ -196,6 +208,18 @@ impl World {
             ClusterEvent::Closed { broker, reason, .. } => {
                 self.note(broker, format_args!("closes the connection: {reason}"));
             }
+        }
+    }
+}
+
+/// A broker, or whoever has an address that is no broker's.
+struct Name(Option<BrokerId>);
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(broker) => broker.fmt(f),
+            None => f.pad("nobody"),
         }
     }
 }

@@ -11,7 +11,9 @@ mod printed_whole;
 use core::time::Duration;
 use titorelli::Config;
 use titorelli_sim::cluster::{Access, BrokerId};
-use titorelli_sim::{Fault, Garbling, NetworkConfig, OwnedRecord, Plan, RecordState, Shrunk};
+use titorelli_sim::{
+    Fault, Garbling, NetworkConfig, OwnedRecord, Plan, Profile, RecordState, Shrunk,
+};
 use titorelli_sim::{SlowLinks, Span, Stage, Step, World, check, draw, ms, shrink_plan};
 
 /// Forbids that a partition whose leader has moved acks what the plan sends; probes are not in it.
@@ -55,7 +57,7 @@ fn no_large_record_beside_a_key(world: &World) {
 
 /// The first seed whose run fails before this judge, cut down.
 fn shrink_first(judge: fn(&World)) -> Shrunk {
-    let mut plans = (0..200).map(draw);
+    let mut plans = (0..200).map(|seed| draw(Profile::Full, seed));
     let shrunk = plans.find_map(|plan| shrink_plan(plan, &judge));
     shrunk.expect("one of so many seeds fails")
 }

@@ -54,6 +54,15 @@ impl Mark {
         })
     }
 
+    /// CPU seconds of this process since then.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::now`].
+    pub(crate) fn cpu_seconds(&self) -> nix::Result<f64> {
+        Ok(CpuSeconds::now()?.sum() - self.cpu.sum())
+    }
+
     /// Wall-clock time since then.
     pub(crate) fn elapsed(&self) -> Duration {
         self.at.elapsed()
