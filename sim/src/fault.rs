@@ -19,6 +19,8 @@ pub enum Fault {
     Silence(BrokerId),
     /// Attempts to connect to a broker are swallowed from now on: nobody answers, for or against.
     Stall(BrokerId),
+    /// Attempts to connect to a broker are answered again.
+    Admit(BrokerId),
     /// A partition gets another leader, under a new epoch.
     MoveLeader {
         /// The topic.
@@ -59,6 +61,8 @@ pub enum Fault {
     Garble(BrokerId, Garbling),
     /// A broker closes its connections, as it does when they are idle or it restarts.
     Restart(BrokerId),
+    /// A broker restarts as one of another release: major, minor and patch number.
+    Upgrade(BrokerId, (u16, u16, u16)),
     /// A broker tells from now on what is true now, whatever changes.
     Lag(BrokerId),
     /// A broker knows of no topic and of no broker but itself from now on.
@@ -125,6 +129,43 @@ impl Fault {
         }
     }
 
+    /// What ends it, if it lasts until something does.
+    #[must_use]
+    pub fn end(&self) -> Option<Self> {
+        Some(match self {
+            Self::Stall(broker) => Self::Admit(*broker),
+            Self::Down(broker) => Self::Up(*broker),
+            Self::Throttle(broker, 1..) => Self::Throttle(*broker, 0),
+            Self::Permit(topic, Access::Describe | Access::None) => {
+                Self::Permit(topic.clone(), Access::Write)
+            }
+            Self::Delay(broker, _) => Self::Delay(*broker, Duration::ZERO),
+            Self::Lag(broker) | Self::Blank(broker) => Self::CatchUp(*broker),
+            Self::Cut(_)
+            | Self::CutRequestsAfter(..)
+            | Self::CutResponsesAfter(..)
+            | Self::Silence(_)
+            | Self::Admit(_)
+            | Self::MoveLeader { .. }
+            | Self::Up(_)
+            | Self::FailNext { .. }
+            | Self::Throttle(..)
+            | Self::Permit(..)
+            | Self::AddPartition(_)
+            | Self::Clog(..)
+            | Self::Garble(..)
+            | Self::Restart(_)
+            | Self::Upgrade(..)
+            | Self::CatchUp(_)
+            | Self::Readdress(_)
+            | Self::SwapAddresses(..)
+            | Self::Delete(_)
+            | Self::Recreate(..)
+            | Self::Starve(_)
+            | Self::Leap(_) => return None,
+        })
+    }
+
     /// The brokers that it strikes.
     pub(crate) fn brokers_mut(&mut self) -> Vec<&mut BrokerId> {
         match self {
@@ -133,6 +174,7 @@ impl Fault {
             | Self::CutResponsesAfter(broker, _)
             | Self::Silence(broker)
             | Self::Stall(broker)
+            | Self::Admit(broker)
             | Self::MoveLeader { leader: broker, .. }
             | Self::Down(broker)
             | Self::Up(broker)
@@ -141,6 +183,7 @@ impl Fault {
             | Self::Delay(broker, _)
             | Self::Garble(broker, _)
             | Self::Restart(broker)
+            | Self::Upgrade(broker, _)
             | Self::Lag(broker)
             | Self::Blank(broker)
             | Self::CatchUp(broker)
@@ -174,6 +217,7 @@ impl Fault {
             | Self::CutResponsesAfter(..)
             | Self::Silence(_)
             | Self::Stall(_)
+            | Self::Admit(_)
             | Self::Down(_)
             | Self::Up(_)
             | Self::Throttle(..)
@@ -181,6 +225,7 @@ impl Fault {
             | Self::Delay(..)
             | Self::Garble(..)
             | Self::Restart(_)
+            | Self::Upgrade(..)
             | Self::Lag(_)
             | Self::Blank(_)
             | Self::CatchUp(_)

@@ -128,6 +128,8 @@ pub enum RecordState {
     Waiting(WaiterId),
     /// Not accepted.
     Rejected(SendError),
+    /// Not accepted: the application gave up the call.
+    Cancelled,
     /// In a batch.
     Accepted(Ticket),
     /// Written, at this offset of this partition; −1 is unknown.
@@ -255,6 +257,13 @@ impl Journal {
             }
             Err(error) => RecordState::Rejected(error),
         };
+    }
+
+    /// The application gives up the call that has waited longest; `None`: none waits.
+    pub(crate) fn cancel_oldest(&mut self) -> Option<(WaiterId, RecordId)> {
+        let (waiter, id) = self.by_waiter.pop_first()?;
+        self.records[id.0].state = RecordState::Cancelled;
+        Some((waiter, id))
     }
 
     /// A waiter's turn, or its end. `None`: it was not a record that waited.

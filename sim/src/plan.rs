@@ -84,6 +84,8 @@ pub enum Step {
     Echo(OwnedRecord),
     /// The application flushes.
     Flush,
+    /// The application gives up the call that has waited longest, if one waits.
+    Cancel,
     /// A fault strikes.
     Inflict(Fault),
     /// Everything heals but this broker, which goes down, or (true) whose network swallows whoever

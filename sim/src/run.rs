@@ -65,6 +65,7 @@ impl Run {
             Step::Send(record) => self.send(record.clone()),
             Step::Echo(record) => self.echo(record.clone()),
             Step::Flush => self.flush(),
+            Step::Cancel => self.cancel(),
             Step::Inflict(fault) => self.inflict(fault),
             Step::Damage(broker, is_swallowed) => self.damage(*broker, *is_swallowed),
             Step::Heal => self.heal(),
@@ -97,6 +98,11 @@ impl Run {
     /// The application flushes.
     pub fn flush(&mut self) {
         self.world.flush();
+    }
+
+    /// The application gives up the call that has waited longest, if one waits.
+    pub fn cancel(&mut self) {
+        self.world.cancel();
     }
 
     /// A fault strikes.
@@ -293,7 +299,9 @@ impl Run {
     /// How many records were not accepted.
     pub(crate) fn rejected(&self) -> u64 {
         let fates = self.world.journal().records().map(|(_, _, state)| state);
-        let is_rejected = |state: &&RecordState| matches!(state, RecordState::Rejected(_));
+        let is_rejected = |state: &&RecordState| {
+            matches!(state, RecordState::Rejected(_) | RecordState::Cancelled)
+        };
         u64::try_from(fates.filter(is_rejected).count()).expect("fits")
     }
 }

@@ -76,6 +76,8 @@ sights! {
     Waited,
     /// A call was answered after it had waited.
     AcceptedAfterWait,
+    /// A call that waited was given up.
+    Cancelled,
     /// A call ended for want of memory.
     BufferFull,
     /// A call ended without knowing its topic.
@@ -106,6 +108,8 @@ sights! {
     FaultSilence,
     /// Attempts to connect were swallowed.
     FaultStall,
+    /// Attempts to connect were answered again.
+    FaultAdmit,
     /// A partition was given another leader.
     FaultMoveLeader,
     /// A broker went down.
@@ -130,6 +134,8 @@ sights! {
     FaultGarble,
     /// A broker closed its connections.
     FaultRestart,
+    /// A broker became one of another release.
+    FaultUpgrade,
     /// A broker's metadata lagged.
     FaultLag,
     /// A broker knew nothing.
@@ -220,6 +226,7 @@ impl Sight {
             Fault::CutResponsesAfter(..) => Self::FaultCutResponses,
             Fault::Silence(_) => Self::FaultSilence,
             Fault::Stall(_) => Self::FaultStall,
+            Fault::Admit(_) => Self::FaultAdmit,
             Fault::MoveLeader { .. } => Self::FaultMoveLeader,
             Fault::Down(_) => Self::FaultDown,
             Fault::Up(_) => Self::FaultUp,
@@ -232,6 +239,7 @@ impl Sight {
             Fault::Delay(..) => Self::FaultDelay,
             Fault::Garble(..) => Self::FaultGarble,
             Fault::Restart(_) => Self::FaultRestart,
+            Fault::Upgrade(..) => Self::FaultUpgrade,
             Fault::Lag(_) => Self::FaultLag,
             Fault::Blank(_) => Self::FaultBlank,
             Fault::CatchUp(_) => Self::FaultCatchUp,
@@ -312,6 +320,10 @@ impl Sights {
             Ok(_) => self.add(Some(Sight::AcceptedAfterWait)),
             Err(error) => self.refusal(error),
         }
+    }
+
+    pub(crate) fn cancelled(&mut self) {
+        self.add(Some(Sight::Cancelled));
     }
 
     pub(crate) fn refusal(&mut self, error: &SendError) {

@@ -118,6 +118,7 @@ fn await_end(world: &mut World, id: RecordId) -> RecordState {
                 assert!(world.step(Instant::FAR), "Wakeup: nothing is planned");
             }
             end @ (RecordState::Rejected(_)
+            | RecordState::Cancelled
             | RecordState::Acked { .. }
             | RecordState::NotPersisted(_)
             | RecordState::MaybePersisted(_)) => return end.clone(),

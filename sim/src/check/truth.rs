@@ -49,6 +49,7 @@ pub fn truth(world: &World) {
                 | RecordState::Accepted(_) => true,
                 RecordState::NotPersisted(_)
                 | RecordState::Rejected(_)
+                | RecordState::Cancelled
                 | RecordState::Waiting(_) => false,
             });
             assert!(

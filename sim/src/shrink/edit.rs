@@ -262,7 +262,7 @@ fn plainer(step: &Step) -> Vec<Step> {
         Step::Inflict(fault) => milder(fault).into_iter().map(Step::Inflict).collect(),
         Step::Damage(broker, true) => vec![Step::Heal, Step::Damage(*broker, false)],
         Step::Damage(_, false) => vec![Step::Heal],
-        Step::Settle | Step::Flush | Step::Heal | Step::Close(_) => Vec::new(),
+        Step::Settle | Step::Flush | Step::Cancel | Step::Heal | Step::Close(_) => Vec::new(),
     }
 }
 
@@ -357,6 +357,7 @@ fn milder(fault: &Fault) -> Vec<Fault> {
         Fault::Cut(_)
         | Fault::Silence(_)
         | Fault::Stall(_)
+        | Fault::Admit(_)
         | Fault::MoveLeader { .. }
         | Fault::Down(_)
         | Fault::Up(_)
@@ -366,6 +367,7 @@ fn milder(fault: &Fault) -> Vec<Fault> {
         | Fault::AddPartition(_)
         | Fault::Garble(..)
         | Fault::Restart(_)
+        | Fault::Upgrade(..)
         | Fault::Lag(_)
         | Fault::Blank(_)
         | Fault::CatchUp(_)
@@ -392,6 +394,7 @@ fn each_broker(plan: &mut Plan, other: impl Fn(i32) -> i32) {
             | Step::Send(_)
             | Step::Echo(_)
             | Step::Flush
+            | Step::Cancel
             | Step::Heal
             | Step::Close(_) => {}
         }
@@ -418,6 +421,7 @@ fn each_place(plan: &mut Plan, change: impl Fn(&mut String, &mut Option<i32>)) {
             Step::Wait(_)
             | Step::Settle
             | Step::Flush
+            | Step::Cancel
             | Step::Damage(..)
             | Step::Heal
             | Step::Close(_) => {}

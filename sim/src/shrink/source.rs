@@ -169,6 +169,7 @@ fn verb(step: &Step) -> String {
         Step::Send(record) => format!("send({})", of_record(record)),
         Step::Echo(record) => format!("echo({})", of_record(record)),
         Step::Flush => "flush()".to_owned(),
+        Step::Cancel => "cancel()".to_owned(),
         Step::Inflict(fault) => format!("inflict(&{})", of_fault(fault)),
         Step::Damage(broker, is_swallowed) => format!("damage({broker:?}, {is_swallowed})"),
         Step::Heal => "heal()".to_owned(),
@@ -247,10 +248,12 @@ fn of_fault(fault: &Fault) -> String {
         | Fault::CutResponsesAfter(..)
         | Fault::Silence(_)
         | Fault::Stall(_)
+        | Fault::Admit(_)
         | Fault::Down(_)
         | Fault::Up(_)
         | Fault::Clog(..)
         | Fault::Restart(_)
+        | Fault::Upgrade(..)
         | Fault::Lag(_)
         | Fault::Blank(_)
         | Fault::CatchUp(_)

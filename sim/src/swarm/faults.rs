@@ -1,8 +1,11 @@
 //! Which fault strikes, whom, and how hard.
 
+use core::time::Duration;
+
 use super::Drawing;
 use crate::cluster::{Access, BrokerId, OMIT_ANSWER};
 use crate::codec::error_code;
+use crate::entropy::Entropy;
 use crate::fault::{Fault, Garbling};
 use crate::network::Span;
 use crate::plan::Step;
@@ -26,6 +29,37 @@ const REFUSALS: [i16; 8] = [
     error_code::POLICY_VIOLATION,
 ];
 
+/// How many of the faults that may end do so with the next action.
+const ENDED_PERCENT: u64 = 30;
+
+/// How often a kind strikes, and how long it lasts at least if it lasts at all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Habit {
+    pub(super) kind: Kind,
+    /// Compared with those of the other kinds.
+    pub(super) rate: u64,
+    pub(super) at_least: Duration,
+}
+
+impl Habit {
+    pub(super) fn draw(kind: Kind, entropy: &mut Entropy) -> Self {
+        Self {
+            kind,
+            rate: entropy.pick(&[1, 1, 2, 5]),
+            at_least: ms(entropy.pick(&[0, 0, 20, 500, 5_000])),
+        }
+    }
+}
+
+/// A fault that lasts.
+#[derive(Debug)]
+pub(super) struct Lasting {
+    /// What ends it.
+    end: Fault,
+    /// When it may end, counted from the begin of the run.
+    not_before: Duration,
+}
+
 /// A kind of fault. Broker, partition and size are drawn with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -41,15 +75,13 @@ pub(super) enum Kind {
     MoveLeader,
     /// A broker goes down.
     Down,
-    /// A broker comes up.
-    Up,
     /// The next batches of a partition are refused.
     Refuse,
     /// The next batch of a partition is appended and answered with an error.
     FailAfterAppend,
-    /// A broker throttles, or ceases to.
+    /// A broker throttles.
     Throttle,
-    /// A topic is forbidden, half or whole, or permitted again.
+    /// A topic is forbidden, half or whole.
     Permit,
     /// Attempts to connect to a broker are swallowed.
     Stall,
@@ -63,12 +95,12 @@ pub(super) enum Kind {
     Garble,
     /// A broker closes its connections.
     Restart,
+    /// A broker becomes one of another release.
+    Upgrade,
     /// A broker's metadata lags.
     Lag,
     /// A broker knows nothing.
     Blank,
-    /// A broker knows everything again.
-    CatchUp,
     /// A broker moves to another port.
     Readdress,
     /// Two brokers change places.
@@ -84,14 +116,13 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 26] = [
+    pub(super) const ALL: [Self; 25] = [
         Self::Cut,
         Self::CutRequest,
         Self::LoseResponse,
         Self::Silence,
         Self::MoveLeader,
         Self::Down,
-        Self::Up,
         Self::Refuse,
         Self::FailAfterAppend,
         Self::Throttle,
@@ -102,9 +133,9 @@ impl Kind {
         Self::Delay,
         Self::Garble,
         Self::Restart,
+        Self::Upgrade,
         Self::Lag,
         Self::Blank,
-        Self::CatchUp,
         Self::Readdress,
         Self::SwapAddresses,
         Self::Delete,
@@ -137,8 +168,27 @@ impl Drawing {
             1
         };
         let fault = self.draw_fault(kind);
+        if let Some(end) = fault.end() {
+            let not_before = self.clock + self.knobs.lasts(kind);
+            // One that lasts already lasts longer.
+            self.lasting.retain(|lasting| lasting.end != end);
+            self.lasting.push(Lasting { end, not_before });
+        }
         for _ in 0..times {
             self.steps.push(Step::Inflict(fault.clone()));
+        }
+    }
+
+    /// Ends some of the faults that have lasted as long as they must.
+    pub(super) fn draw_ends(&mut self) {
+        let mut index = 0;
+        while let Some(lasting) = self.lasting.get(index) {
+            if lasting.not_before <= self.clock && self.entropy.chance(ENDED_PERCENT) {
+                let lasting = self.lasting.remove(index);
+                self.steps.push(Step::Inflict(lasting.end));
+            } else {
+                index += 1;
+            }
         }
     }
 
@@ -158,7 +208,6 @@ impl Drawing {
                 leader: broker,
             },
             Kind::Down => Fault::Down(broker),
-            Kind::Up => Fault::Up(broker),
             Kind::Refuse => {
                 let error_code = self.entropy.pick(&REFUSALS);
                 Fault::FailNext {
@@ -177,9 +226,9 @@ impl Drawing {
                     append: true,
                 }
             }
-            Kind::Throttle => Fault::Throttle(broker, self.entropy.pick(&[0, 0, 50, 1_000])),
+            Kind::Throttle => Fault::Throttle(broker, self.entropy.pick(&[50, 1_000])),
             Kind::Permit => {
-                let access = [Access::Write, Access::Describe, Access::None];
+                let access = [Access::Describe, Access::None];
                 Fault::Permit(topic, self.entropy.pick(&access))
             }
             Kind::Stall => Fault::Stall(broker),
@@ -191,9 +240,12 @@ impl Drawing {
             }
             Kind::Garble => Fault::Garble(broker, self.entropy.pick(&Garbling::ALL)),
             Kind::Restart => Fault::Restart(broker),
+            Kind::Upgrade => match self.knobs.draw_upgrade(&mut self.entropy) {
+                Some(release) => Fault::Upgrade(broker, release),
+                None => Fault::Restart(broker),
+            },
             Kind::Lag => Fault::Lag(broker),
             Kind::Blank => Fault::Blank(broker),
-            Kind::CatchUp => Fault::CatchUp(broker),
             Kind::Readdress => Fault::Readdress(broker),
             Kind::SwapAddresses => Fault::SwapAddresses(broker, self.draw_broker()),
             Kind::Delete => Fault::Delete(topic),

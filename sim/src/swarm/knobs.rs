@@ -10,7 +10,7 @@ use crate::network::{NetworkConfig, SlowLinks, Span};
 use crate::plan::Stage;
 use crate::story::ms;
 
-use super::faults::Kind;
+use super::faults::{Habit, Kind};
 use super::profile::Profile;
 
 /// Releases that differ in what they are asked, and each of which speaks what older ones spoke.
@@ -26,6 +26,11 @@ const RELEASES: [(u16, u16, u16); 9] = [
     (3, 7, 0),
 ];
 
+/// The first release that takes batches of the present format; the newest take no others.
+const FIRST_OF_TODAY: (u16, u16, u16) = (0, 11, 0);
+/// The first release that tells what it speaks.
+const FIRST_TO_TELL: (u16, u16, u16) = (0, 10, 0);
+
 /// Everything that is drawn from the seed.
 #[derive(Clone, Debug)]
 pub(super) struct Knobs {
@@ -37,9 +42,11 @@ pub(super) struct Knobs {
     releases: Vec<(u16, u16, u16)>,
     answers_without_acks: bool,
     pub(super) network: NetworkConfig,
-    pub(super) faults: Vec<Kind>,
+    pub(super) faults: Vec<Habit>,
     pub(super) fault_percent: u64,
     pub(super) flush_percent: u64,
+    /// How often a call that waits is given up.
+    pub(super) cancel_percent: u64,
     /// How often a record is sent from within a completion.
     pub(super) echo_percent: u64,
     pub(super) placed_percent: u64,
@@ -78,7 +85,10 @@ impl Knobs {
         }
         let faults = Kind::ALL
             .into_iter()
-            .filter(|_| entropy.chance(50))
+            .filter_map(|kind| {
+                let is_on = entropy.chance(50);
+                is_on.then(|| Habit::draw(kind, entropy))
+            })
             .collect();
         let mut knobs = Self {
             brokers: entropy.pick(&[1, 2, 3, 5]),
@@ -91,6 +101,7 @@ impl Knobs {
             faults,
             fault_percent: entropy.pick(&[0, 10, 30, 60]),
             flush_percent: entropy.pick(&[0, 0, 5, 30]),
+            cancel_percent: entropy.pick(&[0, 0, 20]),
             echo_percent: entropy.pick(&[0, 0, 20]),
             placed_percent: entropy.pick(&[0, 50, 100]),
             value_bytes_max: entropy.pick(&[0, 40, 500, 3_000]),
@@ -127,8 +138,36 @@ impl Knobs {
         )
     }
 
+    /// One of the kinds that are on, by their rates.
     pub(super) fn draw_kind(&self, entropy: &mut Entropy) -> Option<Kind> {
-        (!self.faults.is_empty()).then(|| entropy.pick(&self.faults))
+        let total: u64 = self.faults.iter().map(|habit| habit.rate).sum();
+        let mut rest = if total == 0 { 0 } else { entropy.below(total) };
+        let drawn = self.faults.iter().find(|habit| {
+            let is_it = rest < habit.rate;
+            rest = rest.saturating_sub(habit.rate);
+            is_it
+        });
+        drawn.map(|habit| habit.kind)
+    }
+
+    /// How long a kind of fault lasts at least.
+    pub(super) fn lasts(&self, kind: Kind) -> Duration {
+        let habit = self.faults.iter().find(|habit| habit.kind == kind);
+        habit.map_or(Duration::ZERO, |habit| habit.at_least)
+    }
+
+    /// A release that can live beside the brokers' own, and that the producer can talk to; none:
+    /// the producer was told what all speak.
+    pub(super) fn draw_upgrade(&self, entropy: &mut Entropy) -> Option<(u16, u16, u16)> {
+        let are_newest = self.releases.is_empty();
+        let first = if are_newest {
+            FIRST_OF_TODAY
+        } else {
+            FIRST_TO_TELL
+        };
+        let able = RELEASES.into_iter().filter(|release| *release >= first);
+        let release = entropy.pick(&able.collect::<Vec<_>>());
+        (self.core.api_version == ApiVersion::Auto).then_some(release)
     }
 }
 

@@ -21,6 +21,7 @@ use crate::run::Run;
 use crate::sight::Sights;
 use crate::timeline::Telling;
 
+use faults::Lasting;
 use knobs::Knobs;
 pub use profile::Profile;
 
@@ -118,6 +119,8 @@ pub fn draw(profile: Profile, seed: u64) -> Plan {
         entropy,
         steps: Vec::new(),
         numbered: 0,
+        clock: Duration::ZERO,
+        lasting: Vec::new(),
     };
     drawing.draw_chaos();
     if let Some(within) = drawing.knobs.close_amid {
@@ -136,6 +139,10 @@ struct Drawing {
     knobs: Knobs,
     entropy: Entropy,
     steps: Vec<Step>,
+    /// How long the pauses so far take: no more than the run.
+    clock: Duration,
+    /// Faults that end some time.
+    lasting: Vec<Lasting>,
     /// Records so far: each has its number in its value, so that no two are equal.
     numbered: u64,
 }
@@ -163,8 +170,13 @@ impl Drawing {
             if self.entropy.chance(self.knobs.flush_percent) {
                 self.steps.push(Step::Flush);
             }
+            if self.entropy.chance(self.knobs.cancel_percent) {
+                self.steps.push(Step::Cancel);
+            }
             let pause = self.entropy.span(self.knobs.pause);
             self.steps.push(Step::Wait(pause));
+            self.clock += pause;
+            self.draw_ends();
         }
     }
 

@@ -5,7 +5,7 @@ use core::str::FromStr;
 
 use titorelli::Codec;
 
-use super::faults::Kind;
+use super::faults::{Habit, Kind};
 use super::knobs::Knobs;
 use crate::entropy::Entropy;
 use crate::story::ms;
@@ -70,7 +70,8 @@ impl Knobs {
     /// The number of records says how long the chaos lasts, and every fault may strike.
     fn take_until_the_last_record(&mut self, entropy: &mut Entropy) {
         self.actions = u64::MAX;
-        self.faults = Kind::ALL.to_vec();
+        let habits = Kind::ALL.map(|kind| Habit::draw(kind, entropy));
+        self.faults = habits.to_vec();
         self.fault_percent = entropy.pick(&[10, 30, 60]);
         self.shed_repetition();
         if self.core.compression == Codec::Gzip && entropy.chance(90) {

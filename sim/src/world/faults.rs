@@ -65,6 +65,7 @@ impl World {
                 self.on_connections(*broker, |net, _, conn| net.delay(conn, *extra));
             }
             Fault::Stall(broker) => drop(self.stalled.insert(*broker)),
+            Fault::Admit(broker) => drop(self.stalled.remove(broker)),
             Fault::Garble(broker, garbling) => drop(self.garbled.insert(*broker, *garbling)),
             Fault::Starve(span) => self.naps.begin(self.now, self.now + *span),
             Fault::Leap(span) => self.leap(*span),
@@ -77,6 +78,7 @@ impl World {
             Fault::Down(broker) => self.cluster.set_down(*broker),
             Fault::Up(broker) => self.cluster.set_up(*broker),
             Fault::Restart(broker) => self.cluster.close_connections(*broker),
+            Fault::Upgrade(broker, release) => self.cluster.upgrade(*broker, *release),
             Fault::Throttle(broker, throttle_ms) => self.cluster.throttle(*broker, *throttle_ms),
             Fault::Lag(broker) => self.cluster.lag(*broker),
             Fault::Blank(broker) => self.cluster.blank(*broker),

@@ -204,6 +204,18 @@ impl World {
         id
     }
 
+    /// The application gives up the call that has waited longest, if one waits.
+    pub fn cancel(&mut self) {
+        let Some((waiter, id)) = self.journal.cancel_oldest() else {
+            return;
+        };
+        let label = self.journal.record(id).label();
+        self.note("app", format_args!("cancel {label}"));
+        self.sights.cancelled();
+        self.core.cancel(self.now, waiter);
+        self.settle();
+    }
+
     /// The application asks for a topic's partitions; how many are known now. The core goes and
     /// asks when none are.
     pub fn partitions_for(&mut self, topic: &str) -> usize {

@@ -98,6 +98,7 @@ fn a_failure_without_a_name_is_known_by_its_words_and_keeps_what_it_needs() {
             Step::Wait(_)
             | Step::Settle
             | Step::Flush
+            | Step::Cancel
             | Step::Inflict(_)
             | Step::Damage(..)
             | Step::Heal
@@ -143,6 +144,7 @@ fn every_kind_of_step_is_printed() {
         Step::Echo(OwnedRecord::to("t1", "1:....").header("a", Some(&[7]))),
         Step::Send(OwnedRecord::to("t1", "2:").timestamp(1_699_999_950_000)),
         Step::Flush,
+        Step::Cancel,
         Step::Wait(Duration::from_micros(1_500)),
     ];
     steps.extend(faults().into_iter().map(Step::Inflict));
@@ -166,6 +168,7 @@ fn faults() -> Vec<Fault> {
         Fault::CutResponsesAfter(broker, 0),
         Fault::Silence(broker),
         Fault::Stall(broker),
+        Fault::Admit(broker),
         Fault::move_leader("t0/1", broker),
         Fault::Down(broker),
         Fault::Up(broker),
@@ -178,6 +181,7 @@ fn faults() -> Vec<Fault> {
         Fault::Delay(broker, ms(5_000)),
         Fault::Garble(broker, Garbling::Half),
         Fault::Restart(broker),
+        Fault::Upgrade(broker, (3, 7, 0)),
         Fault::Lag(broker),
         Fault::Blank(broker),
         Fault::CatchUp(broker),

@@ -26,12 +26,14 @@ fn everything() {
     run.echo(OwnedRecord::to("t1", format!("{:.<6}", "1:")).header("a", Some(&[7])));
     run.send(OwnedRecord::to("t1", "2:").timestamp(1_699_999_950_000));
     run.flush();
+    run.cancel();
     run.wait(Duration::from_micros(1_500));
     run.inflict(&Fault::Cut(BrokerId(1)));
     run.inflict(&Fault::CutRequestsAfter(BrokerId(1), 9));
     run.inflict(&Fault::CutResponsesAfter(BrokerId(1), 0));
     run.inflict(&Fault::Silence(BrokerId(1)));
     run.inflict(&Fault::Stall(BrokerId(1)));
+    run.inflict(&Fault::Admit(BrokerId(1)));
     run.inflict(&Fault::move_leader("t0/1", BrokerId(1)));
     run.inflict(&Fault::Down(BrokerId(1)));
     run.inflict(&Fault::Up(BrokerId(1)));
@@ -44,6 +46,7 @@ fn everything() {
     run.inflict(&Fault::Delay(BrokerId(1), ms(5_000)));
     run.inflict(&Fault::Garble(BrokerId(1), Garbling::Half));
     run.inflict(&Fault::Restart(BrokerId(1)));
+    run.inflict(&Fault::Upgrade(BrokerId(1), (3, 7, 0)));
     run.inflict(&Fault::Lag(BrokerId(1)));
     run.inflict(&Fault::Blank(BrokerId(1)));
     run.inflict(&Fault::CatchUp(BrokerId(1)));
