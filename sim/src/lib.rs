@@ -33,7 +33,7 @@ mod swarm;
 mod timeline;
 mod world;
 
-pub use explore::Exploration;
+pub use explore::{Exploration, Strike};
 pub use fault::{Fault, Garbling};
 pub use journal::{Journal, OwnedRecord, RecordId, RecordState};
 pub use network::{Network, NetworkConfig, SlowLinks, Span};

@@ -135,6 +135,7 @@ fn deliver(world: &mut World, number: usize) {
             RecordState::Acked { .. } => return,
             RecordState::Rejected(_) => world.run_for(Duration::from_millis(1)),
             RecordState::Waiting(_) | RecordState::Accepted(_) => unreachable!("it has an end"),
+            RecordState::Cancelled => unreachable!("nobody gives up"),
             RecordState::NotPersisted(error) | RecordState::MaybePersisted(error) => {
                 panic!("record {number}: {error}")
             }

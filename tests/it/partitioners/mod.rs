@@ -124,6 +124,7 @@ impl Stage {
                 error.partition
             }
             other @ (RecordState::Waiting(_)
+            | RecordState::Cancelled
             | RecordState::Rejected(_)
             | RecordState::Accepted(_)) => panic!("{id:?} has no partition: {other:?}"),
         };

@@ -70,7 +70,9 @@ fn a_record_that_is_refused_takes_no_turn() {
         }
         match stage.world.journal().state(id) {
             RecordState::Accepted(_) | RecordState::Acked { .. } => accepted.push(id),
-            RecordState::Waiting(_) | RecordState::Rejected(_) => refused += 1,
+            RecordState::Waiting(_) | RecordState::Rejected(_) | RecordState::Cancelled => {
+                refused += 1;
+            }
             other @ (RecordState::NotPersisted(_) | RecordState::MaybePersisted(_)) => {
                 panic!("{other:?}")
             }

@@ -68,8 +68,8 @@ fn a_run_is_cut_down_to_a_move_a_record_and_the_time_it_takes() {
     assert!(shrunk.message.starts_with("X1: "), "{}", shrunk.message);
     assert!(shrunk.steps_before > 10, "{}", shrunk.steps_before);
     let Plan { stage, steps } = &shrunk.plan;
-    // Damage moves leaders, and takes its time.
-    assert!(matches!(steps.len(), 2..=3), "{steps:?}");
+    // A leader moves by itself, or because it is down.
+    assert!(matches!(steps.len(), 2..=4), "{steps:?}");
     assert_eq!((stage.topics.as_slice(), stage.seed), (&[1][..], 0));
     assert_eq!(stage.core, Config::default());
 }

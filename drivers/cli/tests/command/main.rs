@@ -375,6 +375,22 @@ fn sim_runs_as_many_seeds_as_it_says() {
         (&["sim", "--seed", &last, "--check"], 0, "ok: seed 1844"),
         (&["sim", "--seed", "7", "--shrink"], 0, "ok: seed 7 keeps"),
         (&["sim", "--shrink"], 2, "--seed <S>"),
+        (
+            &["sim", "--profile", "small", "--seeds", "0..9"],
+            0,
+            "small profile: ",
+        ),
+        (&["sim", "--profile", "tiny"], 2, "full, small, wide"),
+        (
+            &["sim", "--explore", "nothing"],
+            2,
+            "from the first connection",
+        ),
+        (
+            &["sim", "--seeds", "0..2", "--trace"],
+            2,
+            "cannot be used with",
+        ),
         (&["sim", "--seeds", "9..9"], 2, "no seed from 9 to before 9"),
         (&["sim", "--seeds", "9"], 2, "not of the form A..B"),
         (&["sim", "--seeds", "0..x"], 2, "\"x\": invalid digit"),

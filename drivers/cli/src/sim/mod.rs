@@ -3,6 +3,8 @@
 //! A run is a world of its own, so every core of the machine runs some; what is printed does not
 //! depend on how many there are.
 
+mod explore;
+
 use crate::output::{print, tell};
 use crate::perf::Mark;
 use crate::{Ended, UNACKNOWLEDGED};
@@ -43,6 +45,10 @@ pub(crate) struct Sim {
     /// 24 records, all faults) or wide (10 topics of 20 partitions, 1,000 records).
     #[arg(long, value_name = "NAME", default_value_t)]
     profile: Profile,
+    /// Run a small world with every fault at every step, then with every pair of them.
+    #[arg(long, value_name = "NAME", value_parser = explore::by_name)]
+    #[arg(conflicts_with_all = ["seed", "seeds", "profile", "check", "sights"])]
+    explore: Option<String>,
     /// With --seed: tell the whole run, not only how it failed.
     #[arg(long, requires = "seed", conflicts_with = "seeds")]
     trace: bool,
@@ -86,6 +92,12 @@ impl FromStr for Seeds {
 impl Sim {
     /// Runs the seeds.
     pub(crate) fn run(&self) -> Ended {
+        let threads = self
+            .threads
+            .map_or_else(thread::available_parallelism, Ok)?;
+        if let Some(name) = &self.explore {
+            return explore::run(name, threads);
+        }
         if let Some(seed) = self.seed.filter(|_| self.shrink) {
             return run_shrink(self.profile, seed);
         }
@@ -97,9 +109,8 @@ impl Sim {
             }
             None => run_many(
                 self.seeds,
-                self.threads
-                    .map_or_else(thread::available_parallelism, Ok)?,
-                &progress(self.seeds.count)?,
+                threads,
+                &progress(self.seeds.count, "seeds")?,
                 |seed| self.run_one(seed, Telling::Nothing),
             ),
         };
@@ -183,10 +194,7 @@ impl Sim {
 /// Prints the least of a seed's run that still fails, as a test.
 fn run_shrink(profile: Profile, seed: u64) -> Ended {
     // The runs on the way fail by the hundred, and only the last counts.
-    let hook = panic::take_hook();
-    panic::set_hook(Box::new(|_| ()));
-    let shrunk = shrink(profile, seed);
-    panic::set_hook(hook);
+    let shrunk = silently(|| shrink(profile, seed));
     let Some(shrunk) = shrunk else {
         print(&format!("ok: seed {seed} keeps every promise\n"))?;
         return Ok(ExitCode::SUCCESS);
@@ -202,6 +210,15 @@ fn run_shrink(profile: Profile, seed: u64) -> Ended {
     let words: String = shrunk.message.chars().take(COMMENT_CHARS_MAX).collect();
     print(&format!("// {words}\n{source}"))?;
     Ok(ExitCode::from(UNACKNOWLEDGED))
+}
+
+/// Nothing is told of panics meanwhile.
+fn silently<R>(work: impl FnOnce() -> R) -> R {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| ()));
+    let result = work();
+    panic::set_hook(hook);
+    result
 }
 
 /// Runs all seeds on so many threads; all of them added up, or the first that broke a promise.
@@ -264,9 +281,9 @@ struct Hunt {
     failed: AtomicU64,
 }
 
-fn progress(count: u64) -> Result<ProgressBar, Box<dyn std::error::Error>> {
-    let template = "{pos} of {len} seeds, {per_sec}, {eta} to go {wide_bar}";
-    Ok(ProgressBar::new(count).with_style(ProgressStyle::with_template(template)?))
+fn progress(count: u64, of: &str) -> Result<ProgressBar, Box<dyn std::error::Error>> {
+    let template = format!("{{pos}} of {{len}} {of}, {{per_sec}}, {{eta}} to go {{wide_bar}}");
+    Ok(ProgressBar::new(count).with_style(ProgressStyle::with_template(&template)?))
 }
 
 #[cfg(test)]

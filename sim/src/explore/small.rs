@@ -1,0 +1,132 @@
+//! Runs that are small enough to be explored, by name.
+
+use titorelli::Config;
+
+use super::Exploration;
+use crate::cluster::{Access, BrokerId, ClusterConfig, Strictness};
+use crate::codec::error_code::{NOT_ENOUGH_REPLICAS, REQUEST_TIMED_OUT};
+use crate::fault::{Fault, Garbling};
+use crate::journal::OwnedRecord;
+use crate::network::NetworkConfig;
+use crate::story::ms;
+use crate::world::{World, WorldConfig};
+
+const B1: BrokerId = BrokerId(1);
+const B2: BrokerId = BrokerId(2);
+
+/// Their names, and what happens in them.
+pub(super) const NAMED: [(&str, &str); 4] = [
+    ("one-record", "from the first connection to the ack"),
+    (
+        "four-records",
+        "two partitions on two brokers, in order; the third while two are on their way",
+    ),
+    ("full-buffer", "memory for one record; two calls wait"),
+    ("close", "the producer closes while a record is on its way"),
+];
+
+pub(super) fn of_name(name: &str) -> Option<Exploration> {
+    let mut core = Config::default();
+    core.retries = 5;
+    core.request_timeout = ms(500);
+    core.delivery_timeout = Some(ms(20_000));
+    core.socket_connection_setup_timeout = ms(500);
+    let script = match name {
+        "one-record" => one_record,
+        "four-records" => {
+            core.max_in_flight_requests_per_connection = 1;
+            four_records
+        }
+        "full-buffer" => {
+            core.batch_size = 0;
+            core.buffer_memory = 256;
+            core.max_block = ms(2_000);
+            full_buffer
+        }
+        "close" => close,
+        _ => return None,
+    };
+    let mut cluster = ClusterConfig::with_brokers(2);
+    cluster.strictness = Strictness::Strict;
+    let config = WorldConfig {
+        seed: 0,
+        core,
+        cluster,
+        network: NetworkConfig::default(),
+    };
+    Some(Exploration {
+        config,
+        script,
+        faults: faults(),
+    })
+}
+
+/// One of each kind that does something to such a run.
+fn faults() -> Vec<Fault> {
+    let topic = || "orders".to_owned();
+    vec![
+        Fault::Cut(B1),
+        Fault::Cut(B2),
+        Fault::CutRequestsAfter(B1, 20),
+        Fault::CutResponsesAfter(B1, 0),
+        Fault::CutResponsesAfter(B1, 11),
+        Fault::Silence(B1),
+        Fault::Stall(B1),
+        Fault::Down(B1),
+        Fault::Clog(B1, 9),
+        Fault::Delay(B1, ms(700)),
+        Fault::Garble(B1, Garbling::Twice),
+        Fault::Throttle(B1, 50),
+        Fault::Lag(B1),
+        Fault::Blank(B1),
+        Fault::move_leader("orders/0", B2),
+        Fault::fail_next("orders/0", NOT_ENOUGH_REPLICAS),
+        Fault::fail_after_append("orders/0", REQUEST_TIMED_OUT),
+        Fault::Permit(topic(), Access::None),
+        Fault::Recreate(topic(), 2),
+        Fault::Readdress(B1),
+        Fault::Starve(ms(30)),
+        Fault::Leap(ms(600)),
+    ]
+}
+
+fn send(world: &mut World, partition: i32, value: &str) {
+    world.send(OwnedRecord {
+        topic: "orders".to_owned(),
+        partition: Some(partition),
+        value: Some(value.as_bytes().to_vec()),
+        ..OwnedRecord::default()
+    });
+}
+
+fn one_record(world: &mut World) {
+    world.control(|cluster| cluster.create_topic("orders", 1));
+    send(world, 0, "a");
+}
+
+fn four_records(world: &mut World) {
+    world.control(|cluster| cluster.create_topic("orders", 2));
+    send(world, 0, "a");
+    send(world, 1, "b");
+    world.run_for(ms(13));
+    send(world, 0, "c");
+    world.run_for(ms(1));
+    send(world, 0, "d");
+    world.flush();
+}
+
+fn full_buffer(world: &mut World) {
+    world.control(|cluster| cluster.create_topic("orders", 2));
+    let large = "x".repeat(150);
+    send(world, 0, &format!("a{large}"));
+    send(world, 1, &format!("b{large}"));
+    send(world, 0, "c");
+}
+
+fn close(world: &mut World) {
+    world.control(|cluster| cluster.create_topic("orders", 1));
+    send(world, 0, "a");
+    world.run_for(ms(7));
+    send(world, 0, "b");
+    world.close(ms(3_000));
+}
