@@ -53,6 +53,7 @@ pub mod partitioner;
 mod producer;
 mod random;
 mod record;
+pub mod recording;
 mod report;
 mod seal;
 mod sender;

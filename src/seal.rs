@@ -6,6 +6,9 @@ use crate::wire::record_batch::{self, Stamp};
 use crate::wire::{Format, Front, message_set};
 use bytes::Bytes;
 
+/// A compressed body's buffer is at most this much larger than twice the raw one.
+const PACKED_ROOM_BYTES: usize = 4_096;
+
 /// A closed batch on its way to being compressed and checked. [`run`](Self::run) is a pure
 /// function of it: call it on any thread, outside any lock.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub struct SealedJob {
     pub(crate) batch: BatchId,
     pub(crate) front: Front,
     pub(crate) body: Bytes,
+    /// The size of the body's buffer: it is used again.
+    pub(crate) body_room_bytes: usize,
     /// The buffer of the uncompressed records, where the body is another one.
     pub(crate) spare: Option<Vec<u8>>,
 }
@@ -64,6 +69,27 @@ impl SealJob {
         }
     }
 
+    /// What [`run`](Self::run) came to elsewhere, in zeros: so many bytes before the body; and the
+    /// body's, with the size of its buffer, if it was compressed. `None`: it cannot have.
+    pub(crate) fn stand_in(
+        mut self,
+        front_bytes: usize,
+        packed: Option<(usize, usize)>,
+    ) -> Option<SealedJob> {
+        let front = Front::zeros(front_bytes)?;
+        let Some((body_bytes, room_bytes)) = packed else {
+            self.raw.fill(0);
+            return Some(sealed(self.batch, front, self.raw, None));
+        };
+        let room_bytes_max = 2 * self.raw.len() + PACKED_ROOM_BYTES;
+        if body_bytes >= self.raw.len() || !(body_bytes..=room_bytes_max).contains(&room_bytes) {
+            return None;
+        }
+        let mut body = Vec::with_capacity(room_bytes);
+        body.resize(body_bytes, 0);
+        Some(sealed(self.batch, front, body, Some(self.raw)))
+    }
+
     fn run_message_set(self) -> SealedJob {
         let wrapped = message_set::wrap(
             self.format,
@@ -84,6 +110,7 @@ fn sealed(batch: BatchId, front: Front, body: Vec<u8>, spare: Option<Vec<u8>>) -
     SealedJob {
         batch,
         front,
+        body_room_bytes: body.capacity(),
         body: Bytes::from(body),
         spare,
     }

@@ -31,6 +31,7 @@ mod sight;
 mod story;
 mod swarm;
 mod timeline;
+mod witness;
 mod world;
 
 pub use explore::{Exploration, Strike};
@@ -44,4 +45,5 @@ pub use sight::{Sight, Sights};
 pub use story::{Story, ms};
 pub use swarm::{Profile, Summary, banner, draw, run_seed};
 pub use timeline::{Telling, Timeline};
+pub use witness::{Witnessed, witness};
 pub use world::{World, WorldConfig};

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use titorelli::recording::Recording;
 use titorelli::{DeliveryCause, Instant};
 
 use crate::check;
@@ -41,7 +42,16 @@ impl Run {
 
     /// As [`Self::new`], with so much told of it.
     pub(crate) fn told(stage: &Stage, telling: Telling) -> Self {
-        let mut world = World::new(stage.world());
+        Self::on(World::new(stage.world()), stage, telling)
+    }
+
+    /// As [`Self::told`], recorded.
+    pub(crate) fn recorded(stage: &Stage, telling: Telling, recording: Recording) -> Self {
+        let world = World::recorded(stage.world(), Some(recording));
+        Self::on(world, stage, telling)
+    }
+
+    fn on(mut world: World, stage: &Stage, telling: Telling) -> Self {
         world.tell(telling);
         let topics = stage.topics();
         for (topic, partitions) in &topics {
@@ -158,6 +168,10 @@ impl Run {
     #[must_use]
     pub const fn world(&self) -> &World {
         &self.world
+    }
+
+    pub(crate) const fn world_mut(&mut self) -> &mut World {
+        &mut self.world
     }
 
     /// How many records were sent, or wait to be sent from within a completion.

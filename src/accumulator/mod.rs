@@ -50,6 +50,8 @@ pub(crate) struct Accumulator {
     lingering: Links,
     /// Batches that closed themselves in `append`; the caller queues them.
     just_closed: Vec<(PartitionSlot, BatchSlot)>,
+    /// Batches whose bytes the transport still held at their end; `None` while nobody asks.
+    held: Option<Vec<BatchId>>,
 }
 
 /// A record was not appended: so many bytes are needed and not there.
@@ -73,6 +75,7 @@ impl Accumulator {
             live: Links::new(),
             lingering: Links::new(),
             just_closed: Vec::new(),
+            held: None,
         }
     }
 
@@ -396,11 +399,11 @@ impl Accumulator {
         match core::mem::replace(&mut batch.content, Content::Away) {
             Content::Raw(body) => self.memory.recycle(body),
             // The transport may still hold the bytes; then they are freed when it lets go (S4).
-            Content::Sealed { body, .. } => {
-                if let Ok(body) = body.try_into_mut() {
-                    self.memory.recycle(Vec::from(body));
-                }
-            }
+            Content::Sealed { body, .. } => match (body.try_into_mut(), &mut self.held) {
+                (Ok(body), _) => self.memory.recycle(Vec::from(body)),
+                (Err(_), Some(held)) => held.push(batch.id),
+                (Err(_), None) => {}
+            },
             Content::Open | Content::Away => {}
         }
         batch
@@ -413,6 +416,16 @@ impl Accumulator {
             "only a finished batch leaves its slot"
         );
         self.vacant.push(slot);
+    }
+
+    /// From now on it is kept whose bytes the transport still held when their batch ended.
+    pub(crate) fn watch_held(&mut self) {
+        self.held = Some(Vec::new());
+    }
+
+    /// Those since the last call.
+    pub(crate) fn take_held(&mut self) -> Vec<BatchId> {
+        self.held.as_mut().map(core::mem::take).unwrap_or_default()
     }
 
     /// Checks what must always hold (invariant S8); O(batches).

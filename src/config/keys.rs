@@ -27,7 +27,7 @@ pub struct Key {
     /// What it means.
     pub meaning: &'static str,
     pub(super) write: fn(&Config) -> String,
-    pub(super) read: fn(&mut Config, &str) -> Result<(), String>,
+    pub(crate) read: fn(&mut Config, &str) -> Result<(), String>,
 }
 
 macro_rules! config {

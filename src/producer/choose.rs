@@ -50,6 +50,20 @@ impl ProducerCore {
         }
     }
 
+    /// Where its key alone puts a record that names no partition, once the topic is known: a log
+    /// without keys tells it in their place.
+    pub(crate) fn place_of_key(&mut self, record: &Record<'_>) -> Option<i32> {
+        let config = &self.sender.config;
+        let key = record.key.filter(|_| !config.partitioner_ignore_keys);
+        let partitioner = config.partitioner;
+        let topic = self.sender.metadata.find(record.topic)?;
+        let count = self.sender.metadata.topic(topic).partitions.len();
+        let index = partitioner::partition_for_key(partitioner, key, count)?;
+        i32::try_from(index)
+            .ok()
+            .filter(|_| record.partition.is_none())
+    }
+
     /// The partition for a record that no key places.
     #[inline(never)]
     fn spread(&mut self, slot: TopicSlot) -> Result<PartitionSlot, Want> {

@@ -8,7 +8,8 @@ mod turns;
 mod waiting;
 
 use crate::boundary::{
-    Deadline, FlushId, Input, Output, PartitionInfo, PartitionLists, Reason, Ticket, WaiterId,
+    BatchId, Deadline, FlushId, Input, Output, PartitionInfo, PartitionLists, Reason, Ticket,
+    WaiterId,
 };
 use crate::config::Config;
 use crate::error::{ConfigError, SendError};
@@ -431,6 +432,18 @@ impl ProducerCore {
     /// simulator.
     pub fn check_invariants(&self) {
         self.sender.check_invariants(self.waiters.reserved_bytes());
+    }
+
+    // ---- For the recorder ---------------------------------------------------------------------
+
+    /// From now on the batches are told whose bytes somebody still held when they ended.
+    pub(crate) fn watch_held(&mut self) {
+        self.sender.accumulator.watch_held();
+    }
+
+    /// Those since the last call.
+    pub(crate) fn take_held(&mut self) -> Vec<BatchId> {
+        self.sender.accumulator.take_held()
     }
 
     // ---- Inside -------------------------------------------------------------------------------

@@ -300,6 +300,7 @@ impl Sender {
             front,
             body,
             spare,
+            body_room_bytes: _,
         } = job;
         let place = if let Some(slot) = self.accumulator.find(id) {
             self.accumulator.put_sealed(slot, front, body, spare);

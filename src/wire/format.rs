@@ -59,6 +59,13 @@ impl Front {
         length: 0,
     };
 
+    /// So many zeros, if they fit.
+    pub(crate) fn zeros(count: usize) -> Option<Self> {
+        let length = u8::try_from(count).ok()?;
+        let bytes = [0; HEADER_BYTES];
+        (count <= HEADER_BYTES).then_some(Self { bytes, length })
+    }
+
     /// These bytes; at most [`HEADER_BYTES`].
     pub(super) fn of(parts: &[&[u8]]) -> Self {
         let mut front = Self::NONE;

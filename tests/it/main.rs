@@ -7,6 +7,7 @@ mod metrics;
 mod museum;
 mod partitioners;
 mod properties;
+mod recording;
 mod reference;
 mod seeds;
 mod shrink;

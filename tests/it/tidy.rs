@@ -134,7 +134,7 @@ fn strangers(path: &str) -> &'static [&'static str] {
         .next()
         .unwrap_or_default();
     match room {
-        "lib.rs" | "producer" => &[],
+        "lib.rs" | "producer" | "recording" => &[],
         "sender" => &["producer"],
         "accumulator" => &[
             "connection",

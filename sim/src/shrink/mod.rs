@@ -90,7 +90,7 @@ fn failure(plan: &Plan, judge: &dyn Fn(&World)) -> Option<String> {
 }
 
 /// What a panic said, without what `assert_eq!` says before it.
-fn words_of(panic: &dyn Any) -> String {
+pub(crate) fn words_of(panic: &dyn Any) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref().copied());
     let text = text.unwrap_or_default();

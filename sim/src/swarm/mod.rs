@@ -238,7 +238,7 @@ impl Drawing {
     }
 }
 
-fn summary(run: &Run) -> Summary {
+pub(crate) fn summary(run: &Run) -> Summary {
     let world = run.world();
     let stats = world.core().stats();
     Summary {

@@ -15,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use titorelli::recording::{RecordedCore, Recording};
 use titorelli::{
     Acks, Config, ConnId, Deadline, FlushId, Instant, Output, ProducerCore, Reason, SendError,
     WaiterId,
@@ -74,7 +75,7 @@ struct Connection {
 #[derive(Debug)]
 pub struct World {
     now: Instant,
-    core: ProducerCore,
+    core: RecordedCore,
     cluster: Cluster,
     network: Network,
     journal: Journal,
@@ -122,6 +123,15 @@ impl World {
     /// The producer's configuration is refused.
     #[must_use]
     pub fn new(config: WorldConfig) -> Self {
+        Self::recorded(config, None)
+    }
+
+    /// As [`Self::new`], recorded if it is said how.
+    ///
+    /// # Panics
+    /// As there.
+    #[must_use]
+    pub fn recorded(config: WorldConfig, recording: Option<Recording>) -> Self {
         let WorldConfig {
             seed,
             core: mut core_config,
@@ -141,7 +151,7 @@ impl World {
         let mut core_seed = [0; 32];
         core_seed[..8].copy_from_slice(&seed.to_be_bytes());
         let wall_clock_ms = cluster_config.wall_clock_ms;
-        let mut core = ProducerCore::new(core_config, core_seed, Instant::ZERO)
+        let mut core = RecordedCore::new(core_config, core_seed, Instant::ZERO, recording)
             .expect("the producer's configuration works");
         core.set_wall_clock(Instant::ZERO, wall_clock_ms);
         Self {
@@ -293,7 +303,7 @@ impl World {
     }
 
     fn deadline(&self) -> Option<Deadline> {
-        self.core.poll_timeout()
+        self.core().poll_timeout()
     }
 
     /// Takes the next event, or fires the next deadline, that is not after `until`; false: there
@@ -305,7 +315,7 @@ impl World {
         let event_at = self.network.next_at();
         // What happens at this instant comes before whatever the core wants.
         let is_due = event_at.is_some_and(|at| at <= self.now);
-        let deadline = if is_due { None } else { self.deadline() };
+        let deadline = if is_due { None } else { self.core.poll_timeout() };
         let due = [event_at, deadline.map(|deadline| deadline.at)];
         let Some(at) = due.into_iter().flatten().min().filter(|at| *at <= until) else {
             return false;
@@ -521,8 +531,13 @@ impl World {
 
     /// The producer.
     #[must_use]
-    pub const fn core(&self) -> &ProducerCore {
+    pub fn core(&self) -> &ProducerCore {
         &self.core
+    }
+
+    /// What was recorded so far, and not taken before.
+    pub fn take_log(&mut self) -> String {
+        self.core.take_log(String::new())
     }
 
     /// The cluster.
@@ -573,20 +588,28 @@ impl World {
     }
 }
 
-impl Drop for World {
-    /// A run that panics shows how it came to that.
-    fn drop(&mut self) {
-        let is_told_whole = self.telling == Telling::Whole;
-        if is_told_whole {
-            eprint!("{}", self.timeline);
+impl World {
+    /// Shows how a run came to fail.
+    pub(crate) fn show_failure(&self) {
+        if self.telling == Telling::Tail {
+            eprintln!("{}", self.timeline.tail(TAIL_LINES));
         }
-        if std::thread::panicking() && self.telling != Telling::Silence {
-            if !is_told_whole {
-                eprintln!("{}", self.timeline.tail(TAIL_LINES));
-            }
+        if self.telling != Telling::Silence {
             // A core whose invariants are broken may not be able to describe itself.
             let report = catch_unwind(AssertUnwindSafe(|| self.core.report().to_string()));
             eprintln!("{}", report.unwrap_or_default());
+        }
+    }
+}
+
+impl Drop for World {
+    /// A run that panics shows how it came to that.
+    fn drop(&mut self) {
+        if self.telling == Telling::Whole {
+            eprint!("{}", self.timeline);
+        }
+        if std::thread::panicking() {
+            self.show_failure();
         }
     }
 }

@@ -4,6 +4,7 @@
 //! depend on how many there are.
 
 mod explore;
+mod flight;
 
 use crate::output::{print, tell};
 use crate::perf::Mark;
@@ -12,6 +13,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::num::NonZeroUsize;
 use std::panic::{self, catch_unwind};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,6 +58,15 @@ pub(crate) struct Sim {
     /// it as a test in Rust.
     #[arg(long, requires = "seed", conflicts_with_all = ["seeds", "trace", "check", "sights"])]
     shrink: bool,
+    /// With --seed: write every call of the producer's core to FILE, also when the run fails.
+    #[arg(long, value_name = "FILE", requires = "seed", conflicts_with_all = ["shrink", "check"])]
+    record: Option<PathBuf>,
+    /// Make the calls of a recording again, of a seed or of a producer, and compare what comes
+    /// back; exit status 1 at the first difference.
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "seed", "seeds", "trace", "shrink", "check", "sights", "threads", "record",
+    ])]
+    replay: Option<PathBuf>,
     /// Run every seed twice and compare.
     #[arg(long)]
     check: bool,
@@ -92,6 +103,9 @@ impl FromStr for Seeds {
 impl Sim {
     /// Runs the seeds.
     pub(crate) fn run(&self) -> Ended {
+        if let Some(file) = &self.replay {
+            return flight::replay(file);
+        }
         let threads = self
             .threads
             .map_or_else(thread::available_parallelism, Ok)?;
@@ -105,7 +119,11 @@ impl Sim {
         let result = match self.seed {
             Some(seed) => {
                 print(&format!("seed {seed}\n{}\n", banner(self.profile, seed)))?;
-                self.run_one(seed, self.telling()).ok_or(seed)
+                match &self.record {
+                    None => self.run_one(seed, self.telling()),
+                    Some(file) => flight::record(self.profile, seed, self.telling(), file)?,
+                }
+                .ok_or(seed)
             }
             None => run_many(
                 self.seeds,

@@ -2,6 +2,7 @@
 //! cluster holds afterwards.
 
 mod ctrl_c;
+mod flight;
 mod perf;
 
 use serde_json::Value;

@@ -1,0 +1,58 @@
+//! The flight recorder on the command line.
+
+use crate::{run, spawn};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+
+/// A file of this test run.
+pub(crate) fn scratch(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+#[track_caller]
+fn replay(file: &str) -> Output {
+    run(&["sim", "--replay", file], b"")
+}
+
+#[test]
+fn a_seed_is_recorded_and_replayed() {
+    let path = scratch("seed.rec");
+    let file = path.to_str().expect("a path");
+    let output = run(&["sim", "--seed", "2", "--record", file], b"");
+    assert_eq!(output.status.code(), Some(0));
+    let output = replay(file);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    for words in [" steps, ", " outputs and ", " bytes for brokers were equal"] {
+        assert!(told.contains(words), "{told}");
+    }
+
+    let log = fs::read_to_string(&path).expect("it is there");
+    let (number, line) = (1..)
+        .zip(log.lines())
+        .find(|(_, line)| line.starts_with("> connect"))
+        .expect("it connects");
+    fs::write(&path, log.replacen(line, "> connect 0 elsewhere 1", 1)).expect("written");
+    let output = replay(file);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    for words in [
+        &format!("line {number}, step "),
+        "> connect 0 elsewhere 1",
+        line,
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn what_cannot_be_replayed_is_told() {
+    let output = replay("/no/such/file");
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("/no/such/file: "), "{told}");
+    let child = spawn(&["sim", "--replay", "x", "--seed", "1"]);
+    let output = child.wait_with_output().expect("the command ends");
+    assert_eq!(output.status.code(), Some(2));
+}

@@ -1,0 +1,141 @@
+//! Logs with everything in them.
+
+use super::{log_of, replay, with_line};
+use titorelli::recording::{Payloads, Replay, ReplayError};
+use titorelli_sim::{Telling, draw, run_seed, witness};
+
+/// Seeds with every kind of trouble: full memory and bytes that are held too long among it.
+const SEEDS: u64 = 60;
+
+#[test]
+fn seeds_replay_with_the_same_outputs() {
+    let (mut lines, mut held, mut packed) = (0, 0, 0);
+    for seed in 0..SEEDS {
+        let log = log_of(seed, Payloads::Whole);
+        let replayed = replay(&log).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        let count = |start: &str| log.lines().filter(|line| line.starts_with(start)).count();
+        let answers = count("= ") + count("> ") + count("until ");
+        assert_eq!(replayed.outputs, answers as u64, "seed {seed}");
+        lines += log.lines().count();
+        held += count("held ");
+        packed += log.lines().filter(|line| line.contains(" packed ")).count();
+    }
+    assert!(lines > 300_000, "the runs are runs: {lines} lines");
+    assert!(packed > 500, "batches are compressed: {packed}");
+    assert!(held > 100, "bytes are held when their batches end: {held}");
+}
+
+/// A buffer that the transport still held at its batch's end is not used again, and the next one
+/// may have less room: where memory is short, the log must tell.
+#[test]
+fn what_the_driver_still_holds_is_an_input() {
+    let differs = |seed: &u64| {
+        let log = log_of(*seed, Payloads::Whole);
+        let mut without = log.clone();
+        while let Some(begin) = without.find("\nheld ") {
+            let length = without[begin + 1..].find('\n').expect("a line ends") + 1;
+            without.drain(begin..begin + length);
+        }
+        replay(&without).is_err()
+    };
+    let differing: Vec<u64> = (0..SEEDS).filter(differs).collect();
+    assert!(!differing.is_empty(), "the lines are of no use");
+}
+
+#[test]
+fn a_recorded_run_is_the_same_run() {
+    for seed in [1, 2, 3] {
+        let witnessed = witness(&draw(seed), Telling::Nothing, Payloads::Whole);
+        let ended = witnessed.ended.expect("the seed keeps every promise");
+        assert_eq!(ended, run_seed(seed, Telling::Nothing), "seed {seed}");
+    }
+}
+
+/// Whatever came back, another word in it is found where it stands.
+#[test]
+fn one_changed_output_is_refused_at_its_line() {
+    let log = log_of(2, Payloads::Whole);
+    let is_answer = |line: &str| {
+        ["= ", "> ", "until "]
+            .iter()
+            .any(|mark| line.starts_with(mark))
+    };
+    let lines: Vec<(u64, &str)> = (1..)
+        .zip(log.lines())
+        .filter(|(_, l)| is_answer(l))
+        .collect();
+    assert!(lines.len() > 100, "{}", lines.len());
+    for (number, line) in lines.iter().step_by(lines.len() / 50) {
+        let mutated = with_line(&log, *number, |line| Some(format!("{line}0")));
+        let Err(ReplayError::Difference {
+            line: at,
+            step,
+            recorded,
+            came,
+        }) = replay(&mutated)
+        else {
+            panic!("line {number} is {line}0, and nobody minds");
+        };
+        let calls = log
+            .lines()
+            .take(usize::try_from(*number).unwrap())
+            .filter(|line| line.contains(' ') && line.as_bytes()[0].is_ascii_digit());
+        assert_eq!((at, step), (*number, calls.count() as u64));
+        assert_eq!((recorded, came), (format!("{line}0"), (*line).to_owned()));
+    }
+}
+
+/// What came back and is not in the log is missed, too.
+#[test]
+fn an_output_that_is_left_out_is_missed() {
+    let log = log_of(2, Payloads::Whole);
+    let (number, _) = (1..)
+        .zip(log.lines())
+        .find(|(_, line)| line.starts_with("> transmit"))
+        .expect("something is sent");
+    let mutated = with_line(&log, number, |_| None);
+    let error = replay(&mutated).expect_err("something is missing");
+    assert!(
+        matches!(error, ReplayError::Difference { line, .. } if line == number),
+        "{error}"
+    );
+}
+
+/// A log that ends in the middle, as that of a process that was killed, replays as far as it goes;
+/// and the core can be looked at there.
+#[test]
+fn a_log_may_end_anywhere() {
+    let log = log_of(3, Payloads::Whole);
+    let whole = replay(&log).expect("it replays");
+    let head = log.find("begin").unwrap() + 100;
+    for cut in (head..log.len()).step_by(log.len() / 100) {
+        let mut replay = Replay::new(&log.as_bytes()[..cut]).expect("the head is there");
+        while replay
+            .step()
+            .unwrap_or_else(|error| panic!("cut at {cut}: {error}"))
+        {}
+        replay.core().check_invariants();
+        assert!(replay.done().steps <= whole.steps);
+    }
+}
+
+/// Another seed, another value: other bytes for brokers, or at another time.
+#[test]
+fn other_inputs_give_other_outputs() {
+    let log = log_of(2, Payloads::Whole);
+    let lines: Vec<&str> = log.lines().collect();
+    let accepted = lines
+        .windows(2)
+        .position(|pair| pair[0].contains(" send ") && pair[1].starts_with("= ticket"));
+    let begin = lines.iter().position(|line| line.starts_with("begin"));
+    for (place, from, to) in [(begin, " 0 0", " 0 f"), (accepted, " =", " =x")] {
+        let place = place.expect("it is in every log");
+        let number = place as u64 + 1;
+        let mutated = with_line(&log, number, |line| Some(line.replacen(from, to, 1)));
+        let error = replay(&mutated).expect_err(lines[place]);
+        assert!(
+            matches!(error, ReplayError::Difference { line, .. } if line > number),
+            "{error}"
+        );
+    }
+}
