@@ -36,6 +36,7 @@ impl Config {
         self.check_compression()?;
         self.check_partitioner()?;
         self.check_release()?;
+        self.check_recording()?;
         self.check_security()
     }
 
@@ -234,6 +235,14 @@ impl Config {
         Ok(())
     }
 
+    fn check_recording(&self) -> Result<(), ConfigError> {
+        if self.trace_payloads && self.trace_path.is_none() {
+            let reason = "nothing is recorded without trace_path: set it";
+            return Err(ConfigError::new("trace_payloads", reason));
+        }
+        Ok(())
+    }
+
     fn check_security(&self) -> Result<(), ConfigError> {
         if self.security_protocol == SecurityProtocol::Plaintext {
             for (key, is_set) in [
@@ -346,6 +355,7 @@ mod tests {
             "partitioner_adaptive_partitioning_enable",
         );
         refused(&[("ssl_cafile", "ca.pem")], "ssl_cafile");
+        refused(&[("trace_payloads", "true")], "trace_payloads");
         refused(&[("ssl_check_hostname", "false")], "ssl_check_hostname");
         refused(
             &[("security_protocol", "SSL"), ("ssl_certfile", "c")],

@@ -237,5 +237,14 @@ config! {
     /// Whether the core tells its decisions, as `Output::Trace`.
     trace: bool = Switch("false"),
         "trace";
+    /// A file into which the driver records every call of the core, so that `titorelli sim
+    /// --replay` can make them again. What was in it before is lost. Keys, values and header values
+    /// are there with their lengths only. Every producer needs a file of its own. Unset: nothing is
+    /// recorded.
+    trace_path: Option<PathBuf> = File("unset"),
+        "trace_path";
+    /// Whether that file has keys, values and header values as they are.
+    trace_payloads: bool = Switch("false"),
+        "trace_payloads";
 }
 }

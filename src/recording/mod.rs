@@ -26,7 +26,7 @@
 //! tickets, outcomes, errors and deadlines are compared, as is every length on the wire, for the
 //! sizes that batches were compressed to are in the log; the bytes that were sent are not.
 //!
-//! Paths of files and everything about security are in no log. Owns: the format. Never: files.
+//! What the configuration says about security is in no log. Owns: the format. Never: files.
 //! Hints to the driver (`take_news`, `take_crowding`) change nothing and are not recorded.
 
 mod calls;

@@ -4,7 +4,7 @@ use super::told::{self, Detail, Told, micros};
 use super::words::{Escaped, Hex, NOTHING, Phrase};
 use super::{Payloads, Recording};
 use crate::boundary::{BatchId, CloseCause, Input};
-use crate::config::{Config, KEYS};
+use crate::config::{Config, KEYS, Key};
 use crate::record::Record;
 use crate::time::Instant;
 use core::fmt::{self, Write};
@@ -34,7 +34,7 @@ impl Recorder {
             Payloads::Redacted { .. } => REDACTED,
         };
         line(&mut log, format_args!("{TITLE} {kind}"));
-        for key in KEYS.iter().filter(|key| is_told(key.group, key.kind)) {
+        for key in KEYS.iter().filter(|key| is_told(key)) {
             let value = key.value_in(config);
             if value != key.default {
                 let value = Escaped(value.as_bytes());
@@ -158,9 +158,9 @@ impl Recorder {
     }
 }
 
-/// Paths mean nothing elsewhere, and what is secret is in the group about security.
-fn is_told(group: &str, kind: &str) -> bool {
-    group != "Security" && !kind.starts_with("file")
+/// What is secret is in the group about security; and the core does not ask how it is recorded.
+fn is_told(key: &Key) -> bool {
+    key.group != "Security" && !["trace_path", "trace_payloads"].contains(&key.name)
 }
 
 /// The names of the causes of an end, and their words.

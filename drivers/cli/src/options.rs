@@ -27,6 +27,10 @@ pub(crate) struct Settings {
     #[arg(short = 'X', long = "setting", alias = "opt")]
     #[arg(value_name = "KEY=VALUE", value_parser = key_value)]
     pairs: Vec<(String, String)>,
+    /// Record every call of the core in FILE, for `titorelli sim --replay`: keys, values and header
+    /// values with their lengths only, unless `-X trace_payloads=true`.
+    #[arg(long, value_name = "FILE")]
+    record: Option<String>,
 }
 
 impl Settings {
@@ -60,7 +64,8 @@ impl Settings {
             config.set_properties(&text).map_err(|error| told(&error))?;
             sources.note(&file.display().to_string(), &config);
         }
-        for (key, value) in given {
+        let file = self.record.as_deref().map(|file| ("trace_path", file));
+        for (key, value) in given.iter().copied().chain(file) {
             config.set(key, value)?;
         }
         sources.note("the command's options", &config);

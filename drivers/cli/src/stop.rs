@@ -1,6 +1,7 @@
-//! When to send no more: what `produce` and `perf` share.
+//! When to send no more, and how it ends: what `produce` and `perf` share.
 
 use crate::interrupt;
+use crate::output::tell;
 use std::thread;
 use std::time::Duration;
 use titorelli_mio::{Producer, SendError};
@@ -11,6 +12,18 @@ pub(crate) fn is_about_one_record(error: &SendError) -> bool {
         error,
         SendError::TooLarge { .. } | SendError::InvalidRecord(_)
     )
+}
+
+/// How long the last close may take: everything is completed by then, or has failed.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+
+/// Closes a producer of which nothing more is wanted, and tells if its recording broke off.
+pub(crate) fn close(producer: &Producer) {
+    producer.close(GRACE);
+    let recording = producer.recording();
+    if let Some(recording) = recording.filter(|recording| recording.broke_off.is_some()) {
+        tell(format_args!("titorelli: {recording}"));
+    }
 }
 
 /// From Ctrl-C on the producer accepts nothing, and a call that waits returns at once. What it has

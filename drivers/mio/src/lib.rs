@@ -11,6 +11,7 @@ mod closing;
 mod delivery;
 mod dial;
 mod effects;
+mod flight;
 mod fork;
 mod io;
 mod options;
@@ -30,6 +31,7 @@ mod typed;
 pub use builder::{BuildError, ProducerBuilder};
 pub use closing::{CloseReport, Undelivered};
 pub use delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
+pub use flight::RecordingReport;
 pub use partitioner::{Choice, CustomPartitioner};
 pub use producer::{FlushError, Producer};
 /// The TLS library, in the version that [`ProducerBuilder::ssl_context`] takes.

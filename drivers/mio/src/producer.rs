@@ -4,6 +4,7 @@ use crate::builder::{BuildError, ProducerBuilder};
 use crate::clock::Clock;
 use crate::closing::CloseReport;
 use crate::dial::Dialer;
+use crate::flight::{self, Flight, Progress, RecordingReport};
 use crate::io::{self, Io};
 use crate::options::SocketOptions;
 use crate::partitioner::CustomPartitioner;
@@ -18,7 +19,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use titorelli::{Config, Metrics, ProducerCore, SendError, Stats};
+use titorelli::recording::RecordedCore;
+use titorelli::{Config, Metrics, SendError, Stats};
 
 /// How long dropping the last handle may take.
 const DROP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,6 +42,8 @@ pub(crate) struct Owner {
     /// The budget of a call for all its waiting.
     pub(crate) max_block: Duration,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// What became of `trace_path`.
+    recording: Option<Arc<Progress>>,
 }
 
 /// A flush did not end. What it covers is still under way.
@@ -113,19 +117,27 @@ impl Producer {
         // A thread's name ends where a C string does.
         let name = format!("{}-network-thread", config.client_id).replace('\0', "");
         let max_block = config.max_block;
-        let core = ProducerCore::new(config, entropy(), clock.now())?;
+        let flight = Flight::of(&config)?;
+        let progress = flight.as_ref().map(Flight::progress);
+        let recording = flight::recording(&config, entropy());
+        let core = RecordedCore::new(config, entropy(), clock.now(), recording)?;
         let shared = Arc::new(Shared::new(core, clock, waker));
         let io = Io::new(Arc::clone(&shared), poll, dialer);
         let thread = thread::Builder::new().name(name).spawn(move || io.run())?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self {
+        let producer = Self {
             owner: Arc::new(Owner {
-                shared,
+                shared: Arc::clone(&shared),
                 partitioner,
                 max_block,
                 thread,
+                recording: progress,
             }),
-        })
+        };
+        if let Some(flight) = flight {
+            flight.start(shared)?;
+        }
+        Ok(producer)
     }
 
     /// The same producer for the application's own types of keys and values.
@@ -195,13 +207,30 @@ impl Producer {
         self.owner.shared.lock().core.metrics()
     }
 
-    /// What is under way, a line per connection and busy partition.
+    /// What is under way, a line per connection and busy partition; and how far a recording is.
     #[must_use]
     pub fn report(&self) -> String {
         if self.owner.shared.is_forked() {
             return SendError::Forked.to_string();
         }
-        self.owner.shared.lock().core.report().to_string()
+        let report = self.owner.shared.lock().core.report().to_string();
+        match self.recording() {
+            None => report,
+            Some(recording) => format!("{report}{recording}\n"),
+        }
+    }
+
+    /// How far the recording is that `trace_path` asks for; `None` where it asks for none. In a
+    /// fork of the producer's process nothing is recorded.
+    #[must_use]
+    pub fn recording(&self) -> Option<RecordingReport> {
+        if self.owner.shared.is_forked() {
+            return None;
+        }
+        self.owner
+            .recording
+            .as_ref()
+            .map(|recording| recording.report())
     }
 }
 
@@ -239,6 +268,9 @@ impl Owner {
             if let Some(thread) = thread {
                 // A panic there was told to everybody who waited.
                 let _ = thread.join();
+            }
+            if let Some(recording) = self.recording.as_ref().filter(|_| may_wait) {
+                recording.wait(CLOSE_GRACE);
             }
         }
         let undelivered = shared.lock().undelivered.clone().unwrap_or_default();

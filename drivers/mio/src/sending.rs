@@ -8,9 +8,8 @@ use crate::shared::State;
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::time::Duration;
-use titorelli::{
-    Instant, PartitionInfo, PartitionLists, ProducerCore, Record, SendError, Ticket, WaiterId,
-};
+use titorelli::recording::RecordedCore;
+use titorelli::{Instant, PartitionInfo, PartitionLists, Record, SendError, Ticket, WaiterId};
 
 /// So much later than agreed a waiting call gives up by itself. The core refuses it in time; it is
 /// not told when the I/O thread is in a callback.
@@ -148,7 +147,7 @@ impl Producer {
         &self,
         topic: &str,
         give_up_at: Instant,
-        mut question: impl FnMut(&mut ProducerCore, Instant) -> Result<T, SendError>,
+        mut question: impl FnMut(&mut RecordedCore, Instant) -> Result<T, SendError>,
     ) -> Result<T, SendError> {
         let shared = &self.owner.shared;
         shared.refuse_if_forked()?;

@@ -13,9 +13,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
 use std::time::Duration;
+use titorelli::recording::RecordedCore;
 use titorelli::{
-    ConnId, DeliveryCause, FlushId, Instant, Outcome, Output, ProducerCore, SendError, Ticket,
-    WaiterId,
+    ConnId, DeliveryCause, FlushId, Instant, Outcome, Output, SendError, Ticket, WaiterId,
 };
 
 /// The longest that a sender waits at the gate.
@@ -43,7 +43,7 @@ pub(crate) struct Resolved {
 /// What the lock guards.
 pub(crate) struct State {
     /// For the I/O thread, and for calls that accept nothing; the others go through `core()`.
-    pub(crate) core: ProducerCore,
+    pub(crate) core: RecordedCore,
     /// By batch slot; the state of the slot's latest batch.
     batches: Vec<Arc<BatchState>>,
     turns: BTreeMap<WaiterId, Arc<Turn>>,
@@ -66,7 +66,7 @@ pub(crate) struct State {
 }
 
 impl Shared {
-    pub(crate) fn new(core: ProducerCore, clock: Clock, waker: Waker) -> Self {
+    pub(crate) fn new(core: RecordedCore, clock: Clock, waker: Waker) -> Self {
         let home = Home::here();
         let state = State {
             core,
@@ -231,9 +231,14 @@ impl State {
         }
     }
 
+    /// Whether the I/O thread has ended.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.is_dead
+    }
+
     /// The core, unless the I/O thread has ended: what it accepted then would never complete.
     #[inline]
-    pub(crate) fn core(&mut self) -> Result<&mut ProducerCore, SendError> {
+    pub(crate) fn core(&mut self) -> Result<&mut RecordedCore, SendError> {
         if self.is_dead {
             Err(SendError::Closed)
         } else {

@@ -8,7 +8,7 @@ mod payload;
 
 use crate::options::Settings;
 use crate::output::{print, tell};
-use crate::stop::{close_on_ctrl_c, is_about_one_record};
+use crate::stop::{close, close_on_ctrl_c, is_about_one_record};
 use crate::{Ended, INTERRUPTED, UNACKNOWLEDGED, interrupt};
 use clap::{Args, ValueEnum};
 pub(crate) use measure::Mark;
@@ -137,6 +137,7 @@ impl Perf {
             errors: load.errors(),
             pool_crc32: pool.crc32(),
         };
+        close(&load.producer);
         print(&format!("{}\n", run.json(&load.samples)))?;
         Ok(if interrupt::is_asked() {
             ExitCode::from(INTERRUPTED)

@@ -10,7 +10,7 @@ mod template;
 
 use crate::options::Connection;
 use crate::output::{print, tell};
-use crate::stop::{close_on_ctrl_c, is_about_one_record};
+use crate::stop::{GRACE, close, close_on_ctrl_c, is_about_one_record};
 use crate::{Ended, INTERRUPTED, UNACKNOWLEDGED, interrupt};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -25,8 +25,6 @@ use titorelli_mio::{ApiVersion, BuildError, Config, Producer, SendError};
 
 /// How often completed records are counted, and Ctrl-C is noticed, while nothing arrives.
 const IDLE: Duration = Duration::from_millis(100);
-/// How much longer than `delivery_timeout` the end may take: every record is completed by then.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Send lines of files or of standard input to a topic, one record each.
 ///
@@ -88,7 +86,7 @@ impl Produce {
         session.finish(patience);
         let (elapsed, retries) = (began.elapsed(), session.producer.stats().retries);
         session.progress.finish_and_clear();
-        session.producer.close(GRACE);
+        close(&session.producer);
         let mut tally = session.tally;
         tally.end();
         if tally.acked == 0 && !tally.is_complete() && pinned != ApiVersion::Auto {

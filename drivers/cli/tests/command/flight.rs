@@ -1,6 +1,6 @@
 //! The flight recorder on the command line.
 
-use crate::{run, spawn};
+use crate::{produce, run, serve, spawn};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
@@ -55,4 +55,43 @@ fn what_cannot_be_replayed_is_told() {
     let child = spawn(&["sim", "--replay", "x", "--seed", "1"]);
     let output = child.wait_with_output().expect("the command ends");
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn what_produce_and_perf_did_is_replayed() {
+    let embedded = serve(4);
+    let bootstrap = embedded.bootstrap();
+    let path = scratch("produce.rec");
+    let file = path.to_str().expect("a path");
+    let lines = "top secret line\n".repeat(2_000);
+    let more = ["--durable", "--record", file, "-X", "compression.type=gzip"];
+    let (status, report) = produce(&bootstrap, &more, lines.as_bytes());
+    assert_eq!((status, &report["acked"]), (Some(0), &2_000.into()));
+    let log = fs::read_to_string(&path).expect("it is there");
+    assert!(!log.contains("secret") && log.contains(" packed "));
+    let output = replay(file);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+
+    let perf = ["perf", "-b", &bootstrap, "-t", "t", "--records", "1000"];
+    let output = run(&[&perf[..], &["--record", file]].concat(), b"");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let log = fs::read_to_string(&path).expect("it is there");
+    assert!(log.matches("= ticket").count() >= 1_000);
+    assert!(log.contains("\n> closed\n"), "to the end");
+    assert_eq!(replay(file).status.code(), Some(0));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told_and_the_records_are_produced() {
+    let embedded = serve(1);
+    let more = ["--durable", "--record", "/dev/full"];
+    let arguments = ["produce", "-b", &embedded.bootstrap(), "-t", "t"];
+    let output = run(&[&arguments[..], &more].concat(), b"one\ntwo\n");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(
+        told.contains("recorded in /dev/full, and no more: No space left"),
+        "{told}"
+    );
 }
