@@ -315,7 +315,11 @@ impl World {
         let event_at = self.network.next_at();
         // What happens at this instant comes before whatever the core wants.
         let is_due = event_at.is_some_and(|at| at <= self.now);
-        let deadline = if is_due { None } else { self.core.poll_timeout() };
+        let deadline = if is_due {
+            None
+        } else {
+            self.core.poll_timeout()
+        };
         let due = [event_at, deadline.map(|deadline| deadline.at)];
         let Some(at) = due.into_iter().flatten().min().filter(|at| *at <= until) else {
             return false;

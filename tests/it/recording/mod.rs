@@ -5,13 +5,13 @@ mod redacted;
 mod whole;
 
 use titorelli::recording::{Payloads, Replay, ReplayError, Replayed};
-use titorelli_sim::{Telling, draw, witness};
+use titorelli_sim::{Profile, Telling, draw, witness};
 
 const REDACTED: Payloads = Payloads::Redacted { salt: [5; 32] };
 
 /// The log of a seed's run.
 fn log_of(seed: u64, payloads: Payloads) -> String {
-    let witnessed = witness(&draw(seed), Telling::Nothing, payloads);
+    let witnessed = witness(&draw(Profile::Full, seed), Telling::Nothing, payloads);
     witnessed.ended.expect("the seed keeps every promise");
     witnessed.log
 }

@@ -2,7 +2,7 @@
 
 use super::{log_of, replay, with_line};
 use titorelli::recording::{Payloads, Replay, ReplayError};
-use titorelli_sim::{Telling, draw, run_seed, witness};
+use titorelli_sim::{Profile, Telling, draw, run_seed, witness};
 
 /// Seeds with every kind of trouble: full memory and bytes that are held too long among it.
 const SEEDS: u64 = 60;
@@ -45,9 +45,17 @@ fn what_the_driver_still_holds_is_an_input() {
 #[test]
 fn a_recorded_run_is_the_same_run() {
     for seed in [1, 2, 3] {
-        let witnessed = witness(&draw(seed), Telling::Nothing, Payloads::Whole);
+        let witnessed = witness(
+            &draw(Profile::Full, seed),
+            Telling::Nothing,
+            Payloads::Whole,
+        );
         let ended = witnessed.ended.expect("the seed keeps every promise");
-        assert_eq!(ended, run_seed(seed, Telling::Nothing), "seed {seed}");
+        assert_eq!(
+            ended,
+            run_seed(Profile::Full, seed, Telling::Nothing),
+            "seed {seed}"
+        );
     }
 }
 
