@@ -47,6 +47,7 @@ mod boundary;
 pub mod config;
 mod connection;
 mod error;
+pub mod handle;
 mod metadata;
 pub mod metrics;
 pub mod partitioner;

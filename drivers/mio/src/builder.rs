@@ -1,12 +1,13 @@
 //! How a producer is made: from a configuration, and from what a configuration cannot say as text.
 
-use crate::partitioner::CustomPartitioner;
 use crate::producer::Producer;
 use crate::tls::Tls;
 use rustls::ClientConfig;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use titorelli::handle::CustomPartitioner;
+use titorelli::handle::driver::refuse_second_partitioner;
 use titorelli::{Config, ConfigError, SecurityProtocol};
 
 /// How many producers of this process were named so far.
@@ -114,24 +115,6 @@ impl ProducerBuilder {
         }
         Producer::start(config, tls, partitioner)
     }
-}
-
-/// With a partitioner of the application's own the keys about the built-in ones mean nothing.
-fn refuse_second_partitioner(config: &Config) -> Result<(), ConfigError> {
-    let default = Config::default();
-    let reason = "a partitioner was given in code, which says everything: leave it unset";
-    for (key, is_set) in [
-        ("partitioner", config.partitioner != default.partitioner),
-        ("partitioner_ignore_keys", config.partitioner_ignore_keys),
-    ] {
-        if is_set {
-            return Err(ConfigError {
-                key: key.to_owned(),
-                reason: reason.to_owned(),
-            });
-        }
-    }
-    Ok(())
 }
 
 /// With a ready-made configuration the keys mean nothing, not even that they contradict each other.

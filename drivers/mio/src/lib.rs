@@ -7,7 +7,6 @@
 
 mod builder;
 mod clock;
-mod closing;
 mod delivery;
 mod dial;
 mod effects;
@@ -17,11 +16,9 @@ mod io;
 mod options;
 mod outbox;
 mod park;
-mod partitioner;
 mod producer;
 mod resolve;
 mod sending;
-pub mod serializer;
 mod shared;
 mod socket;
 mod stream;
@@ -29,21 +26,22 @@ mod tls;
 mod typed;
 
 pub use builder::{BuildError, ProducerBuilder};
-pub use closing::{CloseReport, Undelivered};
-pub use delivery::{DeliveryError, DeliveryFuture, RecordMetadata};
+pub use delivery::DeliveryFuture;
 pub use flight::RecordingReport;
-pub use partitioner::{Choice, CustomPartitioner};
-pub use producer::{FlushError, Producer};
+pub use producer::Producer;
 /// The TLS library, in the version that [`ProducerBuilder::ssl_context`] takes.
 pub use rustls;
-pub use serializer::{BoxError, Serializer};
 /// What a [`DeliveryError`] tells in detail.
 pub use titorelli::DeliveryError as DeliveryDetail;
 pub use titorelli::config::{KEYS, Key};
+pub use titorelli::handle::{
+    BoxError, Choice, CloseReport, CustomPartitioner, DeliveryError, FlushError, RecordMetadata,
+    Serializer, TypedRecord, Undelivered, serializer,
+};
 pub use titorelli::metrics::{Metric, MetricKind};
 pub use titorelli::{
     Acks, ApiVersion, CloseCause, Codec, Config, ConfigError, DeliveryCause, ErrorCode, Header,
     Metrics, PartitionInfo, Partitioner, Record, Release, SecurityProtocol, SendError, Stats,
     UnknownCause, WaiterId,
 };
-pub use typed::{TypedProducer, TypedRecord};
+pub use typed::TypedProducer;

@@ -2,13 +2,10 @@
 
 use crate::builder::{BuildError, ProducerBuilder};
 use crate::clock::Clock;
-use crate::closing::CloseReport;
 use crate::dial::Dialer;
 use crate::flight::{self, Flight, Progress, RecordingReport};
 use crate::io::{self, Io};
 use crate::options::SocketOptions;
-use crate::partitioner::CustomPartitioner;
-use crate::serializer::Serializer;
 use crate::shared::Shared;
 use crate::tls::Tls;
 use crate::typed::TypedProducer;
@@ -19,6 +16,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
+use titorelli::handle::{CloseReport, CustomPartitioner, FlushError, Serializer};
 use titorelli::recording::RecordedCore;
 use titorelli::{Config, Metrics, SendError, Stats};
 
@@ -45,43 +43,6 @@ pub(crate) struct Owner {
     /// What became of `trace_path`.
     recording: Option<Arc<Progress>>,
 }
-
-/// A flush did not end. What it covers is still under way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum FlushError {
-    /// Not in time.
-    Timeout {
-        /// How long it waited.
-        waited: Duration,
-        /// Bytes of records that are not completed, those sent since included.
-        buffered_bytes: usize,
-    },
-    /// It was called in a callback, on the I/O thread, which cannot wait for itself. Everything
-    /// leaves at once all the same.
-    InCallback,
-    /// The producer was built in another process, of which this one is a fork.
-    Forked,
-}
-
-impl fmt::Display for FlushError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Timeout {
-                waited,
-                buffered_bytes,
-            } => write!(
-                f,
-                "flush timed out after {waited:?} with {buffered_bytes} bytes not completed; they \
-                 are still under way"
-            ),
-            Self::InCallback => f.write_str("a flush in a callback does not wait"),
-            Self::Forked => SendError::Forked.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for FlushError {}
 
 impl Producer {
     /// Starts a producer. Does no network I/O of its own: brokers are connected to when there is

@@ -1,13 +1,14 @@
 //! The way of a record from the application to the core, and what a call waits for on it.
 
 use crate::clock;
-use crate::delivery::{DeliveryError, DeliveryFuture, RecordMetadata, call};
-use crate::partitioner;
+use crate::delivery::{DeliveryFuture, call};
 use crate::producer::Producer;
 use crate::shared::State;
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::time::Duration;
+use titorelli::handle::driver;
+use titorelli::handle::{DeliveryError, RecordMetadata};
 use titorelli::recording::RecordedCore;
 use titorelli::{Instant, PartitionInfo, PartitionLists, Record, SendError, Ticket, WaiterId};
 
@@ -130,7 +131,7 @@ impl Producer {
         let left = budget.saturating_sub(clock.now().since(began));
         let own = self.owner.partitioner.as_deref();
         let own = own.expect("asked only where there is one");
-        Ok(match partitioner::choose(own, record, &lists) {
+        Ok(match driver::choose(own, record, &lists) {
             Ok(partition) => Chosen::Partition(partition, clock.now() + left),
             Err(error) => Chosen::Failed(error),
         })

@@ -1,8 +1,7 @@
 //! What the application's threads and the I/O thread share: the core behind one lock.
 
 use crate::clock::Clock;
-use crate::closing::Undelivered;
-use crate::delivery::{BatchState, DeliveryFuture, Wakers, placeless};
+use crate::delivery::{BatchState, DeliveryFuture, Wakers};
 use crate::effects::Effects;
 use crate::fork::Home;
 use crate::park::{Slot, Turn};
@@ -13,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
 use std::time::Duration;
+use titorelli::handle::{Undelivered, placeless};
 use titorelli::recording::RecordedCore;
 use titorelli::{
     ConnId, DeliveryCause, FlushId, Instant, Outcome, Output, SendError, Ticket, WaiterId,
@@ -307,21 +307,9 @@ impl State {
     }
 
     fn note_undelivered(&mut self, delivery: &titorelli::Delivery) {
-        let Some(undelivered) = &mut self.undelivered else {
-            return;
-        };
-        let (error, may_be_persisted) = match &delivery.outcome {
-            Outcome::Acked { .. } => return,
-            Outcome::NotPersisted(error) => (error, false),
-            Outcome::MaybePersisted(error) => (error, true),
-        };
-        undelivered.push(Undelivered {
-            topic: Arc::clone(&delivery.topic),
-            partition: delivery.partition,
-            records: delivery.count,
-            may_be_persisted,
-            cause: error.cause.clone(),
-        });
+        if let Some(undelivered) = &mut self.undelivered {
+            undelivered.extend(Undelivered::of(delivery));
+        }
     }
 
     /// The I/O thread ends. Whoever waits is told; records without an outcome may be written.

@@ -3,11 +3,8 @@
 //! One [`BatchState`] is shared by all records of a batch; a receipt is that and an index. No
 //! allocation per record.
 
-mod error;
 mod state;
 
-pub use error::DeliveryError;
-pub(crate) use error::placeless;
 pub(crate) use state::{BatchState, Due, Wakers, call};
 
 use crate::clock;
@@ -18,19 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-
-/// Where a record was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordMetadata {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The partition.
-    pub partition: i32,
-    /// The offset in the partition; −1 when the broker told none (acks=0), or one that cannot be.
-    pub offset: i64,
-    /// The broker's time in milliseconds, where the topic is stamped by the broker; else −1.
-    pub log_append_time_ms: i64,
-}
+use titorelli::handle::{DeliveryError, RecordMetadata};
 
 /// The receipt of an accepted record. A `Future` on any runtime, which up to 32 tasks may share;
 /// dropping it does not cancel the record.

@@ -1,13 +1,13 @@
 //! What all receipts of a batch share: who waits, and what became of its records.
 
-use super::{DeliveryError, RecordMetadata};
 use crate::fork::Home;
-use crate::serializer::shielded;
 use parking_lot::{Condvar, Mutex};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 use std::task::Waker;
 use std::time::Instant;
+use titorelli::handle::driver::shielded;
+use titorelli::handle::{DeliveryError, RecordMetadata};
 use titorelli::{Delivery, Outcome};
 
 /// So many tasks may wait for one record. Beyond that the first is forgotten, as a `Future` may: it

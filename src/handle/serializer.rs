@@ -1,12 +1,7 @@
 //! Serializers: keys and values of the application's types become bytes.
 
-use std::any::Any;
+use crate::record::Header;
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use titorelli::{DeliveryCause, Header};
-
-use crate::delivery::DeliveryError;
 
 /// What the application's code may fail with.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -47,7 +42,7 @@ pub trait Serializer<T: ?Sized>: Send + Sync {
         Ok(false)
     }
 
-    /// The producer was closed: once, by [`TypedProducer::close`](crate::TypedProducer::close).
+    /// The producer was closed: once, by its typed producer's `close`.
     fn close(&self) {}
 }
 
@@ -138,66 +133,5 @@ where
         let bytes = (self.0)(data).map_err(Into::into)?;
         out.extend_from_slice(bytes.as_ref());
         Ok(())
-    }
-}
-
-/// Which of the two a serializer is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Key,
-    Value,
-}
-
-/// Runs a serializer; false is null. An error and a panic become the record's.
-pub(crate) fn run<T: ?Sized>(
-    serializer: &dyn Serializer<T>,
-    part: Part,
-    topic: &str,
-    headers: &[Header<'_>],
-    data: Option<&T>,
-    out: &mut Vec<u8>,
-) -> Result<bool, DeliveryError> {
-    out.clear();
-    let outcome = guarded(|| match data {
-        Some(data) => serializer
-            .serialize(topic, headers, data, out)
-            .map(|()| true),
-        None => serializer.serialize_none(topic, headers, out),
-    });
-    outcome.map_err(|error| {
-        let part = match part {
-            Part::Key => "key",
-            Part::Value => "value",
-        };
-        let cause = DeliveryCause::NotSerialized(format!("{part}: {error}").into());
-        DeliveryError::of_application(topic, cause, Some(Arc::from(error)))
-    })
-}
-
-/// Runs the application's code; a panic is an error.
-pub(crate) fn guarded<T>(code: impl FnOnce() -> Result<T, BoxError>) -> Result<T, BoxError> {
-    catch_unwind(AssertUnwindSafe(code)).unwrap_or_else(|payload| {
-        let words = payload
-            .downcast_ref::<&str>()
-            .map(|words| (*words).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned());
-        discard(payload);
-        let words = words.unwrap_or_else(|| "without words".to_owned());
-        Err(format!("it panicked: {words}").into())
-    })
-}
-
-/// Runs the application's code; a panic ends here.
-pub(crate) fn shielded(code: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(code)) {
-        discard(payload);
-    }
-}
-
-/// Drops what the application panicked with, which may panic in its turn.
-fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        // Once is enough: who goes on like this may keep it.
-        std::mem::forget(another);
     }
 }

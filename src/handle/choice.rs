@@ -1,9 +1,7 @@
 //! A partitioner of the application's own.
 
-use crate::delivery::DeliveryError;
-use crate::serializer::{BoxError, guarded};
-use std::sync::Arc;
-use titorelli::{DeliveryCause, Header, PartitionLists, Record};
+use super::serializer::BoxError;
+use crate::record::Header;
 
 /// What a partition is chosen by: a record, and the topic's partitions.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +20,7 @@ pub struct Choice<'a> {
     pub available: &'a [i32],
 }
 
-/// A partitioner of the application's own, given to
-/// [`ProducerBuilder::partitioner`](crate::ProducerBuilder::partitioner).
+/// A partitioner of the application's own, given to whoever builds its producer.
 ///
 /// It runs on the thread that sends, outside every lock; its time is not counted against
 /// `max_block`. It is not asked for records that name their partition. An error goes to the receipt
@@ -46,32 +43,4 @@ where
     fn partition(&self, choice: &Choice<'_>) -> Result<i32, BoxError> {
         Ok(self(choice.key, choice.all, choice.available))
     }
-}
-
-/// The partition for a record, if the partitioner finds one that the topic has.
-pub(crate) fn choose(
-    partitioner: &dyn CustomPartitioner,
-    record: &Record<'_>,
-    lists: &PartitionLists,
-) -> Result<i32, DeliveryError> {
-    let choice = Choice {
-        topic: record.topic,
-        key: record.key,
-        value: record.value,
-        headers: record.headers,
-        all: &lists.all,
-        available: &lists.available,
-    };
-    let failed = |words: String, source| {
-        let cause = DeliveryCause::NotPartitioned(words.into());
-        DeliveryError::of_application(record.topic, cause, source)
-    };
-    let partition = guarded(|| partitioner.partition(&choice))
-        .map_err(|error| failed(error.to_string(), Some(Arc::from(error))))?;
-    if lists.all.binary_search(&partition).is_ok() {
-        return Ok(partition);
-    }
-    let count = lists.all.len();
-    let words = format!("the partitioner chose {partition}, the topic has {count} partitions");
-    Err(failed(words, None))
 }

@@ -1,7 +1,8 @@
 //! What closing could not deliver.
 
+use crate::boundary::{Delivery, Outcome};
+use crate::error::DeliveryCause;
 use std::sync::Arc;
-use titorelli::DeliveryCause;
 
 /// Records that failed while the producer was being closed: one entry per batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,25 @@ pub struct Undelivered {
     pub may_be_persisted: bool,
     /// Why they failed.
     pub cause: DeliveryCause,
+}
+
+impl Undelivered {
+    /// What this delivery leaves undelivered; `None`: it is written.
+    #[must_use]
+    pub fn of(delivery: &Delivery) -> Option<Self> {
+        let (error, may_be_persisted) = match &delivery.outcome {
+            Outcome::Acked { .. } => return None,
+            Outcome::NotPersisted(error) => (error, false),
+            Outcome::MaybePersisted(error) => (error, true),
+        };
+        Some(Self {
+            topic: Arc::clone(&delivery.topic),
+            partition: delivery.partition,
+            records: delivery.count,
+            may_be_persisted,
+            cause: error.cause.clone(),
+        })
+    }
 }
 
 /// What `close` could not deliver.

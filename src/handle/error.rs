@@ -1,22 +1,25 @@
-//! Why a record failed, as the application is told.
+//! Why a record or a flush failed, as the application is told.
 
+use crate::error::{self, DeliveryCause, SendError};
+use crate::wire::ErrorCode;
+use core::fmt;
+use core::time::Duration;
 use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
-use titorelli::{DeliveryCause, ErrorCode};
 
 /// Why a record failed, and whether it may be written all the same.
 #[derive(Clone, Debug)]
 pub struct DeliveryError {
-    error: Arc<titorelli::DeliveryError>,
+    error: Arc<error::DeliveryError>,
     may_be_persisted: bool,
     /// What the application's own code failed with.
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl DeliveryError {
-    pub(super) fn new(error: titorelli::DeliveryError, may_be_persisted: bool) -> Self {
+    /// Of a record that a delivery failed; whether it may be in the log all the same.
+    #[must_use]
+    pub fn new(error: error::DeliveryError, may_be_persisted: bool) -> Self {
         Self {
             error: Arc::new(error),
             may_be_persisted,
@@ -25,7 +28,8 @@ impl DeliveryError {
     }
 
     /// The record never came as far as a batch.
-    pub(crate) fn of_application(
+    #[must_use]
+    pub fn of_application(
         topic: &str,
         cause: DeliveryCause,
         source: Option<Arc<dyn Error + Send + Sync>>,
@@ -37,7 +41,8 @@ impl DeliveryError {
     }
 
     /// The record was under way in another process when this one was forked from it.
-    pub(super) fn of_fork() -> Self {
+    #[must_use]
+    pub fn of_fork() -> Self {
         Self::new(placeless("", DeliveryCause::Forked), true)
     }
 
@@ -57,14 +62,15 @@ impl DeliveryError {
     /// The whole story: topic, partition, cause, attempts, age, broker. The partition is −1 where
     /// none was chosen yet.
     #[must_use]
-    pub fn detail(&self) -> &titorelli::DeliveryError {
+    pub fn detail(&self) -> &error::DeliveryError {
         &self.error
     }
 }
 
 /// An error of a record that has no place in a log yet.
-pub(crate) fn placeless(topic: &str, cause: DeliveryCause) -> titorelli::DeliveryError {
-    titorelli::DeliveryError {
+#[must_use]
+pub fn placeless(topic: &str, cause: DeliveryCause) -> error::DeliveryError {
+    error::DeliveryError {
         topic: topic.into(),
         partition: -1,
         cause,
@@ -105,3 +111,40 @@ impl Error for DeliveryError {
         Some(source)
     }
 }
+
+/// A flush did not end. What it covers is still under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// Not in time.
+    Timeout {
+        /// How long it waited.
+        waited: Duration,
+        /// Bytes of records that are not completed, those sent since included.
+        buffered_bytes: usize,
+    },
+    /// It was called in a callback, on the I/O thread, which cannot wait for itself. Everything
+    /// leaves at once all the same.
+    InCallback,
+    /// The producer was built in another process, of which this one is a fork.
+    Forked,
+}
+
+impl fmt::Display for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timeout {
+                waited,
+                buffered_bytes,
+            } => write!(
+                f,
+                "flush timed out after {waited:?} with {buffered_bytes} bytes not completed; they \
+                 are still under way"
+            ),
+            Self::InCallback => f.write_str("a flush in a callback does not wait"),
+            Self::Forked => SendError::Forked.fmt(f),
+        }
+    }
+}
+
+impl Error for FlushError {}
