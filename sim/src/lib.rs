@@ -7,6 +7,9 @@
 //! [`World`] steps the real [`ProducerCore`](titorelli::ProducerCore), a [`Network`] and a cluster
 //! together in virtual time; [`Story`] is a directed test in a few verbs on it.
 //!
+//! [`Simulation`] tests somebody else's code: it hands out a [`Producer`] with the methods of the
+//! mio driver's, whose calls let virtual time pass.
+//!
 //! [`run_seed`] draws a whole run from one number: topology, configuration, workload and faults. It
 //! is a [`Plan`] before it is a [`Run`].
 //! [`Exploration`] repeats a small run with a fault at every single step.
@@ -28,6 +31,7 @@ mod plan;
 mod run;
 mod shrink;
 mod sight;
+mod simulation;
 mod story;
 mod swarm;
 mod timeline;
@@ -42,8 +46,22 @@ pub use plan::{Plan, Stage, Step};
 pub use run::Run;
 pub use shrink::{Shrunk, shrink, shrink_plan};
 pub use sight::{Sight, Sights};
+pub use simulation::{
+    DeliveryFuture, Producer, Simulation, SimulationBuilder, Sleep, TypedProducer,
+};
 pub use story::{Story, ms};
 pub use swarm::{Profile, Summary, banner, draw, run_seed};
 pub use timeline::{Telling, Timeline};
 pub use witness::{Witnessed, witness};
 pub use world::{World, WorldConfig};
+
+/// What the handles of all drivers have in common, here as in the mio driver.
+pub use titorelli::handle::{
+    BoxError, Choice, CloseReport, CustomPartitioner, DeliveryError, FlushError, RecordMetadata,
+    Serializer, TypedRecord, Undelivered, serializer,
+};
+/// And what they have in common with the core.
+pub use titorelli::{
+    Acks, Config, DeliveryCause, ErrorCode, Header, Metrics, PartitionInfo, Record, SendError,
+    Stats,
+};

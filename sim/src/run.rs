@@ -161,7 +161,7 @@ impl Run {
         self.world.heal();
         self.world.run_until_quiet();
         check::logs(&self.world);
-        self.check_conservation();
+        check::conservation(&self.world);
     }
 
     /// The world, to look at.
@@ -292,30 +292,5 @@ impl Run {
         let is_acked = |id| matches!(journal.state(id), RecordState::Acked { .. });
         let missing = probes.into_iter().filter(|(id, _)| !is_acked(*id));
         missing.map(|(_, place)| place).collect()
-    }
-
-    fn check_conservation(&self) {
-        let stats = self.world.core().stats();
-        let ended =
-            stats.records_acked + stats.records_not_persisted + stats.records_maybe_persisted;
-        assert_eq!(
-            stats.records_accepted, ended,
-            "Conservation: accepted = delivered + failed"
-        );
-        let sent = self.world.journal().records().count();
-        assert_eq!(
-            ended + self.rejected(),
-            u64::try_from(sent).expect("fits"),
-            "Conservation: every call has its end"
-        );
-    }
-
-    /// How many records were not accepted.
-    pub(crate) fn rejected(&self) -> u64 {
-        let fates = self.world.journal().records().map(|(_, _, state)| state);
-        let is_rejected = |state: &&RecordState| {
-            matches!(state, RecordState::Rejected(_) | RecordState::Cancelled)
-        };
-        u64::try_from(fates.filter(is_rejected).count()).expect("fits")
     }
 }

@@ -4,6 +4,7 @@ mod configurations;
 mod determinism;
 mod explore;
 mod metrics;
+mod mirror;
 mod museum;
 mod partitioners;
 mod properties;

@@ -49,8 +49,9 @@ struct Lane {
 pub(crate) struct Flights {
     max_in_flight: usize,
     lanes: BTreeMap<ConnId, Lane>,
-    /// The checksum of the records of every batch of which a byte left.
-    left: BTreeSet<u64>,
+    /// The checksum of the records of every batch of which a byte left; `None`: the application may
+    /// send equals, and a batch that left before is not known by its content.
+    left: Option<BTreeSet<u64>>,
 }
 
 impl Flights {
@@ -58,8 +59,13 @@ impl Flights {
         Self {
             max_in_flight,
             lanes: BTreeMap::new(),
-            left: BTreeSet::new(),
+            left: Some(BTreeSet::new()),
         }
+    }
+
+    /// Batches may be equal from now on: retries are not told from them.
+    pub(crate) fn allow_equals(&mut self) {
+        self.left = None;
     }
 
     /// The producer hands out a request.
@@ -110,10 +116,13 @@ impl Flights {
             return;
         };
         lane.left_bytes += bytes;
+        let Some(left) = &mut self.left else {
+            return;
+        };
         let left_bytes = lane.left_bytes;
         let has_left = |request: &&Sent| request.begins_at < left_bytes;
         let requests = lane.requests.iter().take_while(has_left);
-        self.left.extend(
+        left.extend(
             requests
                 .flat_map(|request| &request.flights)
                 .map(|f| f.checksum),
@@ -133,7 +142,8 @@ impl Flights {
                 let size = u64::try_from(batch.records.len()).expect("a batch fits a frame");
                 let checksum = size << 32 | u64::from(crc32c::crc32c(&batch.records));
                 let place = (topic.topic.clone(), item.partition);
-                let is_retry = self.left.contains(&checksum);
+                let has_left = |left: &BTreeSet<u64>| left.contains(&checksum);
+                let is_retry = self.left.as_ref().is_some_and(has_left);
                 flights.push(Flight {
                     place,
                     checksum,

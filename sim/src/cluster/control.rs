@@ -185,7 +185,8 @@ impl Cluster {
 
     /// Answers the next batch for a partition with this error code; `append`: the batch is written
     /// all the same, as with `REQUEST_TIMED_OUT`. Several calls queue up. With
-    /// [`OMIT_ANSWER`](super::OMIT_ANSWER) the answer leaves the partition out.
+    /// [`OMIT_ANSWER`](super::OMIT_ANSWER) the answer leaves the partition out; with
+    /// [`LOSE_ANSWER`](super::LOSE_ANSWER) the connection closes in place of the answer.
     ///
     /// # Panics
     /// There is no such partition.

@@ -26,6 +26,12 @@ type CloseReason = &'static str;
 /// A scripted code that no broker sends: the answer leaves the partition out.
 pub const OMIT_ANSWER: i16 = i16::MIN;
 
+/// A scripted code that no broker sends: the connection closes in place of the answer.
+pub const LOSE_ANSWER: i16 = i16::MIN + 1;
+
+/// Why it closes then.
+pub(super) const ANSWER_LOST: CloseReason = "the answer is lost";
+
 /// Without an answer, closing is how a broker says that a batch was refused.
 pub(super) const ACKS_NONE_REFUSED: CloseReason = "a batch with acks=0 was refused";
 
@@ -323,6 +329,10 @@ impl Cluster {
         }
         let is_answered = request.acks != ACKS_NONE || self.config.answers_without_acks;
         self.tell(|| handled.event(is_answered, outcomes));
+        let mut answers = topics.iter().flat_map(|topic| &topic.partitions);
+        if answers.any(|answer| answer.error_code == LOSE_ANSWER) {
+            return Err(ANSWER_LOST);
+        }
         if is_answered {
             let answer = ProduceResponse {
                 node_endpoints: self.hinted_endpoints(&topics),

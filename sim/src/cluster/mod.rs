@@ -47,11 +47,11 @@ pub use config::{
     Access, BrokerConfig, BrokerId, ClusterConfig, LogRetention, OnUnknown, Strictness, TopicConfig,
 };
 pub use event::{BatchOutcome, ClusterEvent};
-pub use handle::OMIT_ANSWER;
+pub use handle::{LOSE_ANSWER, OMIT_ANSWER};
 pub use log::{BatchFacts, LogHeader, LogRecord, PartitionLog, record_digest};
 pub use peer::PeerId;
 
-use handle::{ACKS_NONE_REFUSED, NO_API_VERSIONS};
+use handle::{ACKS_NONE_REFUSED, ANSWER_LOST, NO_API_VERSIONS};
 use peer::{Next, Peer};
 use topic::{Partition, Topic};
 
@@ -171,7 +171,8 @@ impl Cluster {
                 Next::Short(length) => return self.on_short_frame(peer, broker, length),
                 Next::Frame(frame) => {
                     if let Err(reason) = self.handle(now, peer, broker, &frame) {
-                        let is_fault = [ACKS_NONE_REFUSED, NO_API_VERSIONS].contains(&reason);
+                        let faults = [ACKS_NONE_REFUSED, ANSWER_LOST, NO_API_VERSIONS];
+                        let is_fault = faults.contains(&reason);
                         return self.close(peer, reason, is_fault);
                     }
                 }

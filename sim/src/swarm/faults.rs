@@ -62,7 +62,7 @@ pub(super) struct Lasting {
 
 /// A kind of fault. Broker, partition and size are drawn with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Every connection to a broker is cut.
     Cut,
     /// A request is cut at some byte.
@@ -116,7 +116,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 25] = [
         Self::Cut,
         Self::CutRequest,
         Self::LoseResponse,
@@ -145,20 +145,20 @@ impl Kind {
     ];
 }
 
+/// Whom faults may strike.
+#[derive(Clone, Debug)]
+pub(crate) struct Targets {
+    /// They are numbered from 1.
+    pub(crate) brokers: u16,
+    /// With the partitions that exist at first; at least one topic.
+    pub(crate) topics: Vec<(String, i32)>,
+    /// What brokers may become; none: the producer was told what all are.
+    pub(crate) upgrades: Vec<(u16, u16, u16)>,
+}
+
 impl Drawing {
     pub(super) fn draw_broker(&mut self) -> BrokerId {
-        let count = u64::from(self.knobs.brokers);
-        BrokerId(i32::try_from(self.entropy.within(1, count)).expect("few"))
-    }
-
-    /// A partition that exists at first.
-    fn draw_place(&mut self) -> (String, i32) {
-        let (topic, partitions) = self.knobs.draw_topic(&mut self.entropy);
-        let count = u64::try_from(partitions).expect("positive");
-        (
-            topic,
-            i32::try_from(self.entropy.below(count)).expect("below an i32"),
-        )
+        self.targets.draw_broker(&mut self.entropy)
     }
 
     pub(super) fn draw_faults(&mut self, kind: Kind) {
@@ -167,7 +167,7 @@ impl Drawing {
         } else {
             1
         };
-        let fault = self.draw_fault(kind);
+        let fault = self.targets.draw_fault(&mut self.entropy, kind);
         if let Some(end) = fault.end() {
             let not_before = self.clock + self.knobs.lasts(kind);
             // One that lasts already lasts longer.
@@ -191,15 +191,25 @@ impl Drawing {
             }
         }
     }
+}
 
-    fn draw_fault(&mut self, kind: Kind) -> Fault {
-        let broker = self.draw_broker();
-        let (topic, partition) = self.draw_place();
+impl Targets {
+    fn draw_broker(&self, entropy: &mut Entropy) -> BrokerId {
+        let count = u64::from(self.brokers);
+        BrokerId(i32::try_from(entropy.within(1, count)).expect("few"))
+    }
+
+    /// A fault of this kind.
+    pub(crate) fn draw_fault(&self, entropy: &mut Entropy, kind: Kind) -> Fault {
+        let broker = self.draw_broker(entropy);
+        let (topic, partitions) = self.topics[entropy.index(self.topics.len())].clone();
+        let partition = entropy.below(u64::try_from(partitions).expect("positive"));
+        let partition = i32::try_from(partition).expect("below an i32");
         match kind {
             Kind::Cut => Fault::Cut(broker),
-            Kind::CutRequest => Fault::CutRequestsAfter(broker, self.entropy.index(400)),
+            Kind::CutRequest => Fault::CutRequestsAfter(broker, entropy.index(400)),
             Kind::LoseResponse => {
-                Fault::CutResponsesAfter(broker, self.entropy.pick(&[0, 0, 1, 4, 9, 30]))
+                Fault::CutResponsesAfter(broker, entropy.pick(&[0, 0, 1, 4, 9, 30]))
             }
             Kind::Silence => Fault::Silence(broker),
             Kind::MoveLeader => Fault::MoveLeader {
@@ -209,7 +219,7 @@ impl Drawing {
             },
             Kind::Down => Fault::Down(broker),
             Kind::Refuse => {
-                let error_code = self.entropy.pick(&REFUSALS);
+                let error_code = entropy.pick(&REFUSALS);
                 Fault::FailNext {
                     topic,
                     partition,
@@ -218,7 +228,7 @@ impl Drawing {
                 }
             }
             Kind::FailAfterAppend => {
-                let error_code = self.entropy.pick(&AFTER_APPEND);
+                let error_code = entropy.pick(&AFTER_APPEND);
                 Fault::FailNext {
                     topic,
                     partition,
@@ -226,38 +236,36 @@ impl Drawing {
                     append: true,
                 }
             }
-            Kind::Throttle => Fault::Throttle(broker, self.entropy.pick(&[50, 1_000])),
+            Kind::Throttle => Fault::Throttle(broker, entropy.pick(&[50, 1_000])),
             Kind::Permit => {
                 let access = [Access::Describe, Access::None];
-                Fault::Permit(topic, self.entropy.pick(&access))
+                Fault::Permit(topic, entropy.pick(&access))
             }
             Kind::Stall => Fault::Stall(broker),
             Kind::AddPartitions => Fault::AddPartition(topic),
-            Kind::Clog => Fault::Clog(broker, self.entropy.index(400)),
+            Kind::Clog => Fault::Clog(broker, entropy.index(400)),
             Kind::Delay => {
-                let extra = Span::between(ms(1), ms(self.entropy.pick(&[100, 5_000, 120_000])));
-                Fault::Delay(broker, self.entropy.span(extra))
+                let extra = Span::between(ms(1), ms(entropy.pick(&[100, 5_000, 120_000])));
+                Fault::Delay(broker, entropy.span(extra))
             }
-            Kind::Garble => Fault::Garble(broker, self.entropy.pick(&Garbling::ALL)),
+            Kind::Garble => Fault::Garble(broker, entropy.pick(&Garbling::ALL)),
             Kind::Restart => Fault::Restart(broker),
-            Kind::Upgrade => match self.knobs.draw_upgrade(&mut self.entropy) {
-                Some(release) => Fault::Upgrade(broker, release),
-                None => Fault::Restart(broker),
-            },
+            Kind::Upgrade if self.upgrades.is_empty() => Fault::Restart(broker),
+            Kind::Upgrade => Fault::Upgrade(broker, entropy.pick(&self.upgrades)),
             Kind::Lag => Fault::Lag(broker),
             Kind::Blank => Fault::Blank(broker),
             Kind::Readdress => Fault::Readdress(broker),
-            Kind::SwapAddresses => Fault::SwapAddresses(broker, self.draw_broker()),
+            Kind::SwapAddresses => Fault::SwapAddresses(broker, self.draw_broker(entropy)),
             Kind::Delete => Fault::Delete(topic),
             Kind::Recreate => {
-                let count = self.knobs.partitions;
-                Fault::Recreate(topic, self.entropy.pick(&[1, count, count, count + 1]))
+                let count = partitions;
+                Fault::Recreate(topic, entropy.pick(&[1, count, count, count + 1]))
             }
             Kind::Starve => {
-                let span = Span::between(ms(1), ms(self.entropy.pick(&[20, 1_000, 60_000])));
-                Fault::Starve(self.entropy.span(span))
+                let span = Span::between(ms(1), ms(entropy.pick(&[20, 1_000, 60_000])));
+                Fault::Starve(entropy.span(span))
             }
-            Kind::Leap => Fault::Leap(ms(self.entropy.pick(&[1, 700, 20_000, 200_000]))),
+            Kind::Leap => Fault::Leap(ms(entropy.pick(&[1, 700, 20_000, 200_000]))),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::network::{NetworkConfig, SlowLinks, Span};
 use crate::plan::Stage;
 use crate::story::ms;
 
-use super::faults::{Habit, Kind};
+use super::faults::{Habit, Kind, Targets};
 use super::profile::Profile;
 
 /// Releases that differ in what they are asked, and each of which speaks what older ones spoke.
@@ -131,6 +131,16 @@ impl Knobs {
         }
     }
 
+    /// Whom its faults may strike.
+    pub(super) fn targets(&self) -> Targets {
+        let named = |index| (format!("t{index}"), self.partitions);
+        Targets {
+            brokers: self.brokers,
+            topics: (0..self.topic_count).map(named).collect(),
+            upgrades: self.upgrades(),
+        }
+    }
+
     pub(super) fn draw_topic(&self, entropy: &mut Entropy) -> (String, i32) {
         (
             format!("t{}", entropy.index(self.topic_count)),
@@ -156,9 +166,12 @@ impl Knobs {
         habit.map_or(Duration::ZERO, |habit| habit.at_least)
     }
 
-    /// A release that can live beside the brokers' own, and that the producer can talk to; none:
+    /// Releases that can live beside the brokers' own, and that the producer can talk to; none:
     /// the producer was told what all speak.
-    pub(super) fn draw_upgrade(&self, entropy: &mut Entropy) -> Option<(u16, u16, u16)> {
+    fn upgrades(&self) -> Vec<(u16, u16, u16)> {
+        if self.core.api_version != ApiVersion::Auto {
+            return Vec::new();
+        }
         let are_newest = self.releases.is_empty();
         let first = if are_newest {
             FIRST_OF_TODAY
@@ -166,8 +179,7 @@ impl Knobs {
             FIRST_TO_TELL
         };
         let able = RELEASES.into_iter().filter(|release| *release >= first);
-        let release = entropy.pick(&able.collect::<Vec<_>>());
-        (self.core.api_version == ApiVersion::Auto).then_some(release)
+        able.collect()
     }
 }
 

@@ -22,6 +22,7 @@ use crate::sight::Sights;
 use crate::timeline::Telling;
 
 use faults::Lasting;
+pub(crate) use faults::{Kind, Targets};
 use knobs::Knobs;
 pub use profile::Profile;
 
@@ -115,6 +116,7 @@ pub fn draw(profile: Profile, seed: u64) -> Plan {
     let mut entropy = Entropy::new(seed);
     let knobs = Knobs::draw(profile, &mut entropy);
     let mut drawing = Drawing {
+        targets: knobs.targets(),
         knobs,
         entropy,
         steps: Vec::new(),
@@ -137,6 +139,7 @@ pub fn draw(profile: Profile, seed: u64) -> Plan {
 /// A plan that is being drawn.
 struct Drawing {
     knobs: Knobs,
+    targets: Targets,
     entropy: Entropy,
     steps: Vec<Step>,
     /// How long the pauses so far take: no more than the run.
@@ -246,7 +249,7 @@ pub(crate) fn summary(run: &Run) -> Summary {
         acked: stats.records_acked,
         not_persisted: stats.records_not_persisted,
         maybe_persisted: stats.records_maybe_persisted,
-        rejected: run.rejected(),
+        rejected: check::rejected(world),
         retries: stats.retries,
         copies: check::copies(world, u64::from(world.core().config().retries)),
         virtual_ms: world.now().as_micros() / 1_000,

@@ -4,6 +4,7 @@
 //! Invariants: after every step the core's own invariants hold; unfinished work implies that
 //! something is planned (Wakeup); the same configuration gives the same timeline.
 
+mod calls;
 mod events;
 mod faults;
 mod nap;
@@ -17,8 +18,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use titorelli::recording::{RecordedCore, Recording};
 use titorelli::{
-    Acks, Config, ConnId, Deadline, FlushId, Instant, Output, ProducerCore, Reason, SendError,
-    WaiterId,
+    Acks, Config, ConnId, Deadline, Delivery, FlushId, Instant, Output, ProducerCore, Reason,
+    SendError, Ticket, WaiterId,
 };
 
 use crate::by_conn::ByConn;
@@ -29,6 +30,7 @@ use crate::journal::{Journal, OwnedRecord, RecordId};
 use crate::network::{Event, Network, NetworkConfig};
 use crate::sight::Sights;
 use crate::timeline::{Telling, Timeline};
+use calls::Inbox;
 use nap::Naps;
 
 /// A run that takes more steps between two quiet moments is caught in a loop.
@@ -94,6 +96,8 @@ pub struct World {
     moves: u16,
     /// What the application sends from within the next completions.
     echoes: VecDeque<OwnedRecord>,
+    /// For calls that wait.
+    inbox: Inbox,
     /// With the instant of the call.
     flushes: BTreeMap<FlushId, Instant>,
     /// When `close` gives up, once it was called.
@@ -169,6 +173,7 @@ impl World {
             moves: 0,
             missed: VecDeque::new(),
             echoes: VecDeque::new(),
+            inbox: Inbox::default(),
             flushes: BTreeMap::new(),
             give_up_at: None,
             digest: 0,
@@ -200,6 +205,11 @@ impl World {
     fn offer(&mut self, record: OwnedRecord) -> RecordId {
         self.idle_calls = 0;
         let result = record.lend(|record| self.core.send(self.now, record));
+        self.called(record, result)
+    }
+
+    /// Notes a call and its result.
+    fn called(&mut self, record: OwnedRecord, result: Result<Ticket, SendError>) -> RecordId {
         self.sights.call(&result);
         self.narrate_send(&record, &result);
         self.journal.sent(self.now, record, result)
@@ -456,18 +466,10 @@ impl World {
                 self.network.disconnect(now, conn);
             }
             Output::Seal(job) => self.network.seal(now, job),
-            Output::Delivered(delivery) => {
-                self.sights.delivery(&delivery);
-                let ended = self.journal.delivered(&delivery);
-                self.check_ages(&ended);
-                self.narrate_delivery(&delivery, &ended);
-                if let Some(record) = self.echoes.pop_front() {
-                    self.offer(record);
-                }
-            }
+            Output::Delivered(delivery) => self.on_delivered(delivery),
             Output::Admitted(waiter) => {
                 let Some(id) = self.journal.take_waiter(waiter) else {
-                    return;
+                    return self.inbox.answer(waiter, Ok(()));
                 };
                 let record = self.journal.record(id).clone();
                 let result = record.lend(|record| self.core.resume(now, waiter, record));
@@ -500,9 +502,20 @@ impl World {
         }
     }
 
+    fn on_delivered(&mut self, delivery: Delivery) {
+        self.sights.delivery(&delivery);
+        let ended = self.journal.delivered(&delivery);
+        self.check_ages(&ended);
+        self.narrate_delivery(&delivery, &ended);
+        self.inbox.delivered(&ended, delivery);
+        if let Some(record) = self.echoes.pop_front() {
+            self.offer(record);
+        }
+    }
+
     fn on_refused(&mut self, waiter: WaiterId, error: SendError) {
         let Some(id) = self.journal.take_waiter(waiter) else {
-            return;
+            return self.inbox.answer(waiter, Err(error));
         };
         let limit = self.core.config().max_block;
         let ends_at = self.naps.latest(self.journal.called_at(id) + limit);

@@ -7,7 +7,7 @@ use titorelli::{ConnId, Delivery, Outcome, SendError, Ticket, TraceEvent};
 
 use super::World;
 use crate::check::{read_batch, read_request};
-use crate::cluster::{BatchOutcome, BrokerId, ClusterEvent};
+use crate::cluster::{BatchOutcome, BrokerId, ClusterEvent, LOSE_ANSWER, OMIT_ANSWER};
 use crate::codec::{ProduceRequest, Request, TopicName, error_code};
 use crate::journal::{OwnedRecord, RecordId};
 
@@ -230,10 +230,19 @@ fn describe_batch(batch: &BatchOutcome) -> String {
     let what = match (batch.error_code, batch.is_appended) {
         (error_code::NONE, true) => format!("appended at offset {}", batch.base_offset),
         (error_code::NONE, false) => format!("duplicate of offset {}", batch.base_offset),
-        (code, true) => format!("{}, but appended", error_code::name(code)),
-        (code, false) => error_code::name(code).to_owned(),
+        (code, true) => format!("{}, but appended", name_of_code(code)),
+        (code, false) => name_of_code(code).to_owned(),
     };
     format!("{topic}/{partition} {what}")
+}
+
+/// Kafka's name, or what the script wanted where no broker has a code for it.
+const fn name_of_code(code: i16) -> &'static str {
+    match code {
+        LOSE_ANSWER => "lost",
+        OMIT_ANSWER => "left out",
+        code => error_code::name(code),
+    }
 }
 
 /// What a call to send was answered.

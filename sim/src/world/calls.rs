@@ -1,0 +1,108 @@
+//! Calls of an application that waits: what a handle needs beyond the verbs of a story.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use titorelli::recording::RecordedCore;
+use titorelli::{Delivery, FlushId, Instant, Record, SendError, WaiterId};
+
+use super::World;
+use crate::journal::{OwnedRecord, RecordId};
+
+/// What came for who waits, until it is taken.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    /// Questions that wait for their turn; with its answer once it has come.
+    turns: BTreeMap<WaiterId, Option<Result<(), SendError>>>,
+    /// Records that ended, and how; `None`: nobody asks.
+    endings: Option<VecDeque<(Vec<RecordId>, Delivery)>>,
+}
+
+impl Inbox {
+    /// The turn of a waiter that is no record.
+    pub(super) fn answer(&mut self, waiter: WaiterId, answer: Result<(), SendError>) {
+        if let Some(turn) = self.turns.get_mut(&waiter) {
+            *turn = Some(answer);
+        }
+    }
+
+    pub(super) fn delivered(&mut self, ended: &[RecordId], delivery: Delivery) {
+        if let Some(endings) = &mut self.endings {
+            endings.push_back((ended.to_vec(), delivery));
+        }
+    }
+}
+
+impl World {
+    /// From here on the application is somebody else's: the ends of its records are kept for
+    /// [`Self::take_ending`], and it may send equal ones.
+    pub(crate) fn serve_strangers(&mut self) {
+        self.inbox.endings = Some(VecDeque::new());
+        if let Some(flights) = &mut self.flights {
+            flights.allow_equals();
+        }
+    }
+
+    /// The next records that ended together, and how.
+    pub(crate) fn take_ending(&mut self) -> Option<(Vec<RecordId>, Delivery)> {
+        self.inbox.endings.as_mut()?.pop_front()
+    }
+
+    /// The application sends a record, and waits until then at most; not at all, if that is now.
+    pub(crate) fn send_until(&mut self, record: OwnedRecord, give_up_at: Instant) -> RecordId {
+        self.idle_calls = 0;
+        let now = self.now;
+        let result = record.lend(|record| self.core.send_until(now, record, give_up_at));
+        let id = self.called(record, result);
+        self.settle();
+        id
+    }
+
+    /// The application asks the core something. Who has to wait takes its turn, or leaves.
+    pub(crate) fn ask<T>(
+        &mut self,
+        question: impl FnOnce(&mut RecordedCore, Instant) -> Result<T, SendError>,
+    ) -> Result<T, SendError> {
+        self.idle_calls = 0;
+        let told = question(&mut self.core, self.now);
+        if let Err(SendError::WouldBlock(waiter)) = &told {
+            self.inbox.turns.insert(*waiter, None);
+        }
+        self.settle();
+        told
+    }
+
+    /// The answer to who waits, if it has come; its turn ends with it.
+    pub(crate) fn take_turn(&mut self, waiter: WaiterId) -> Option<Result<(), SendError>> {
+        let answer = self.inbox.turns.get_mut(&waiter)?.take()?;
+        self.leave(waiter);
+        Some(answer)
+    }
+
+    /// Who waits waits no more.
+    pub(crate) fn leave(&mut self, waiter: WaiterId) {
+        self.inbox.turns.remove(&waiter);
+        self.core.cancel(self.now, waiter);
+        self.settle();
+    }
+
+    /// Whether everything that a flush waits for has ended.
+    pub(crate) fn is_flushed(&self, flush: FlushId) -> bool {
+        !self.flushes.contains_key(&flush)
+    }
+}
+
+impl From<&Record<'_>> for OwnedRecord {
+    fn from(record: &Record<'_>) -> Self {
+        let headers = record.headers.iter();
+        Self {
+            topic: record.topic.to_owned(),
+            partition: record.partition,
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+            headers: headers
+                .map(|header| (header.name.to_owned(), header.value.map(<[u8]>::to_vec)))
+                .collect(),
+            timestamp_ms: record.timestamp_ms,
+        }
+    }
+}
