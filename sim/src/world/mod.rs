@@ -5,6 +5,7 @@
 //! something is planned (Wakeup); the same configuration gives the same timeline.
 
 mod calls;
+mod effects;
 mod events;
 mod faults;
 mod nap;
@@ -18,8 +19,8 @@ use std::sync::Arc;
 use bytes::BytesMut;
 use titorelli::recording::{RecordedCore, Recording};
 use titorelli::{
-    Acks, Config, ConnId, Deadline, Delivery, FlushId, Instant, Output, ProducerCore, Reason,
-    SendError, Ticket, WaiterId,
+    Acks, Config, ConnId, Deadline, FlushId, Instant, Output, ProducerCore, Reason, SendError,
+    Ticket,
 };
 
 use crate::by_conn::ByConn;
@@ -433,103 +434,6 @@ impl World {
                 self.now
             );
         }
-    }
-
-    // ---- Effects of the core ------------------------------------------------------------------
-
-    fn on_output(&mut self, output: Output) {
-        let now = self.now;
-        match output {
-            Output::Connect { conn, host, port } => {
-                let broker = self.cluster.broker_at(&host, port);
-                let connection = Connection {
-                    host,
-                    port,
-                    broker,
-                    peer: None,
-                    is_open: true,
-                    requests: BytesMut::new(),
-                };
-                self.connections.push(conn, connection);
-                self.note("core", format_args!("connect -> {}", self.name_of(conn)));
-                self.network.connect(now, conn);
-            }
-            Output::Transmit { conn, bytes } => {
-                self.digest = crc32c::crc32c_append(self.digest, &now.as_micros().to_be_bytes());
-                self.digest = crc32c::crc32c_append(self.digest, &bytes);
-                self.narrate_requests(conn, &bytes);
-                self.network.transmit(now, conn, bytes);
-            }
-            Output::Disconnect(conn) => {
-                self.note("core", format_args!("disconnect -> {}", self.name_of(conn)));
-                self.end(conn);
-                self.network.disconnect(now, conn);
-            }
-            Output::Seal(job) => self.network.seal(now, job),
-            Output::Delivered(delivery) => self.on_delivered(delivery),
-            Output::Admitted(waiter) => {
-                let Some(id) = self.journal.take_waiter(waiter) else {
-                    return self.inbox.answer(waiter, Ok(()));
-                };
-                let record = self.journal.record(id).clone();
-                let result = record.lend(|record| self.core.resume(now, waiter, record));
-                self.sights.resumed(&result);
-                self.narrate_resume(&record, &result);
-                self.journal.answered(now, id, result);
-            }
-            Output::Refused(waiter, error) => self.on_refused(waiter, error),
-            Output::Flushed(id) => {
-                let since = self.flushes.remove(&id).expect("a flush ends once");
-                let limit = self.core.config().effective_delivery_timeout();
-                assert!(
-                    now <= self.naps.latest(since + limit),
-                    "L3: a flush outlasts delivery_timeout"
-                );
-                self.note("app", format_args!("flushed {}", id.0));
-            }
-            Output::Closed => {
-                let give_up_at = self.give_up_at.expect("closed only when asked");
-                assert!(!self.is_closed, "closed once");
-                let ends_at = self.naps.latest(give_up_at);
-                assert!(now <= ends_at, "L4: close outlasts its limit");
-                self.is_closed = true;
-                self.note("app", "closed");
-            }
-            Output::Trace(event) => {
-                self.sights.trace(&event);
-                self.narrate_trace(&event);
-            }
-        }
-    }
-
-    fn on_delivered(&mut self, delivery: Delivery) {
-        self.sights.delivery(&delivery);
-        let ended = self.journal.delivered(&delivery);
-        self.check_ages(&ended);
-        self.narrate_delivery(&delivery, &ended);
-        self.inbox.delivered(&ended, delivery);
-        if let Some(record) = self.echoes.pop_front() {
-            self.offer(record);
-        }
-    }
-
-    fn on_refused(&mut self, waiter: WaiterId, error: SendError) {
-        let Some(id) = self.journal.take_waiter(waiter) else {
-            return self.inbox.answer(waiter, Err(error));
-        };
-        let limit = self.core.config().max_block;
-        let ends_at = self.naps.latest(self.journal.called_at(id) + limit);
-        assert!(
-            self.now <= ends_at,
-            "L4: {id:?} waited until {}, beyond max_block at {ends_at}",
-            self.now
-        );
-        self.sights.refusal(&error);
-        if self.timeline.is_on() {
-            let label = self.journal.record(id).label();
-            self.note("app", format_args!("refused {label}: {error}"));
-        }
-        self.journal.answered(self.now, id, Err(error));
     }
 
     // ---- Observers ----------------------------------------------------------------------------
