@@ -40,7 +40,7 @@ const STEPS_MAX: u32 = 3_000_000;
 const IDLE_CALLS_MAX: u32 = 50;
 /// A run that is not quiet after so much virtual time hangs.
 const QUIET_WITHIN: Duration = Duration::from_secs(3_600);
-/// With no more partitions, the core's invariants are checked after every step.
+/// With no more partitions, the core's invariants are checked whenever time goes on.
 const PARTITIONS_CHECKED_MAX: usize = 8;
 /// Lines of the timeline in a failure report.
 const TAIL_LINES: usize = 40;
@@ -115,8 +115,8 @@ pub struct World {
     steps: u64,
     /// Faults that strike when so many steps have been taken.
     ambushes: Vec<(u64, Fault)>,
-    /// How often the world has settled since the core's invariants were checked.
-    unchecked_settles: usize,
+    /// How often time went on since the core's invariants were checked.
+    unchecked_instants: usize,
     /// How often in a row `handle_timeout` was called at this instant without any effect.
     idle_calls: u32,
 }
@@ -184,7 +184,7 @@ impl World {
             steps: 0,
             ambushes: Vec::new(),
             is_closed: false,
-            unchecked_settles: 0,
+            unchecked_instants: 0,
             idle_calls: 0,
         }
     }
@@ -282,6 +282,7 @@ impl World {
         let give_up_at = self.now + QUIET_WITHIN;
         for _ in 0..STEPS_MAX {
             if self.is_quiet() {
+                self.core.check_invariants();
                 return;
             }
             let has_stepped = self.step(give_up_at);
@@ -368,6 +369,7 @@ impl World {
         self.strike();
         self.steps += 1;
         if at > self.now {
+            self.check_core();
             self.now = at;
             self.idle_calls = 0;
         }
@@ -404,7 +406,6 @@ impl World {
             }
         }
         self.drain_cluster();
-        self.check_core();
         let stats = self.core.stats();
         let limit = self.core.config().buffer_memory;
         assert!(
@@ -413,12 +414,12 @@ impl World {
         );
     }
 
-    /// The core's own invariants, which take time for each partition: in a wide world not after
-    /// every step.
+    /// The core's own invariants, before time goes on. They take time for each partition: in a
+    /// wide world they are not checked every time.
     fn check_core(&mut self) {
-        self.unchecked_settles += 1;
-        if self.unchecked_settles * PARTITIONS_CHECKED_MAX > self.cluster.partition_total() {
-            self.unchecked_settles = 0;
+        self.unchecked_instants += 1;
+        if self.unchecked_instants * PARTITIONS_CHECKED_MAX > self.cluster.partition_total() {
+            self.unchecked_instants = 0;
             self.core.check_invariants();
         }
     }
