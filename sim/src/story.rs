@@ -350,6 +350,17 @@ impl Story {
         &self.world
     }
 
+    /// From now on, what [`page`](Self::page) draws is kept.
+    pub fn draw(&mut self) {
+        self.world.draw();
+    }
+
+    /// The story since [`draw`](Self::draw) as a page of HTML for a browser: lanes, arrows, faults.
+    #[must_use]
+    pub fn page(&self) -> String {
+        self.world.page(&self.title, "", None)
+    }
+
     /// The whole story: the title and a line per fact.
     #[must_use]
     pub fn timeline(&self) -> String {

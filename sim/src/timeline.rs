@@ -25,11 +25,12 @@ pub struct Timeline {
     is_off: bool,
 }
 
+/// One fact.
 #[derive(Debug)]
-struct Line {
-    at: Instant,
-    actor: String,
-    text: String,
+pub(crate) struct Line {
+    pub(crate) at: Instant,
+    pub(crate) actor: String,
+    pub(crate) text: String,
 }
 
 impl Timeline {
@@ -60,6 +61,10 @@ impl Timeline {
             .filter(has_words)
             .map(|line| line.at)
             .collect()
+    }
+
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
     }
 
     /// The last lines: what a failure report shows.

@@ -11,12 +11,13 @@ use crate::swarm::{Summary, summary};
 use crate::timeline::Telling;
 
 /// What is left of a run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Witnessed {
     /// What it came to, or which promise it broke, in the words of the panic.
     pub ended: Result<Summary, String>,
     /// Every call of the core, to be [replayed](titorelli::recording::Replay).
     pub log: String,
+    run: Run,
 }
 
 /// Carries out a plan, and keeps everything. A run that fails panics on the way, and is caught.
@@ -27,6 +28,7 @@ pub fn witness(plan: &Plan, telling: Telling, payloads: Payloads) -> Witnessed {
         waiting_bytes_max: usize::MAX,
     };
     let mut run = Run::recorded(&plan.stage, telling, recording);
+    run.world_mut().draw();
     let carry_out = || plan.steps.iter().for_each(|step| run.take(step));
     let ended = catch_unwind(AssertUnwindSafe(carry_out)).map_err(|panic| words_of(&*panic));
     let ended = ended.map(|()| summary(&run));
@@ -36,5 +38,17 @@ pub fn witness(plan: &Plan, telling: Telling, payloads: Payloads) -> Witnessed {
     Witnessed {
         ended,
         log: run.world_mut().take_log(),
+        run,
+    }
+}
+
+impl Witnessed {
+    /// The run as a page of HTML. `about` is what it began with.
+    #[must_use]
+    pub fn page(&self, title: &str, about: &str) -> String {
+        let failure = self.ended.as_ref().err();
+        self.run
+            .world()
+            .page(title, about, failure.map(String::as_str))
     }
 }

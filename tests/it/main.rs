@@ -6,6 +6,7 @@ mod explore;
 mod metrics;
 mod mirror;
 mod museum;
+mod page;
 mod partitioners;
 mod properties;
 mod recording;

@@ -29,20 +29,17 @@ pub fn truth(world: &World) {
     }
     sent.sort_unstable();
     let cluster = world.cluster();
-    for (topic, _, log) in cluster.logs().chain(cluster.buried_logs()) {
+    for (topic, partition, log) in cluster.logs().chain(cluster.buried_logs()) {
         for entry in log.records() {
             let key = (entry.value.as_deref(), entry.key.as_deref(), topic);
             let first = sent.partition_point(|(content, _)| *content < key);
-            let candidates = sent[first..]
-                .iter()
-                .take_while(|(content, _)| *content == key);
-            let mut states = candidates
-                .map(|(_, id)| world.journal().state(*id))
-                .peekable();
+            let count = sent[first..].partition_point(|(content, _)| *content == key);
+            let candidates = &sent[first..first + count];
             assert!(
-                states.peek().is_some(),
+                !candidates.is_empty(),
                 "S3: nobody sent what {topic} holds: {entry:?}"
             );
+            let mut states = candidates.iter().map(|(_, id)| world.journal().state(*id));
             let may_be_there = states.any(|state| match state {
                 RecordState::Acked { .. }
                 | RecordState::MaybePersisted(_)
@@ -54,7 +51,8 @@ pub fn truth(world: &World) {
             });
             assert!(
                 may_be_there,
-                "S2: a record that was not persisted is there: {entry:?}"
+                "S2: {:?} was not persisted, and is in {topic}/{partition}: {entry:?}",
+                candidates[0].1
             );
         }
     }

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use titorelli::{Delivery, Output, SendError, WaiterId};
 
 use super::{Connection, World};
+use crate::marks::Mark;
 
 impl World {
     pub(super) fn on_output(&mut self, output: Output) {
@@ -21,6 +22,7 @@ impl World {
                 };
                 self.connections.push(conn, connection);
                 self.note("core", format_args!("connect -> {}", self.name_of(conn)));
+                self.mark(|| Mark::Opens(conn, broker));
                 self.network.connect(now, conn);
             }
             Output::Transmit { conn, bytes } => {
@@ -31,6 +33,7 @@ impl World {
             }
             Output::Disconnect(conn) => {
                 self.note("core", format_args!("disconnect -> {}", self.name_of(conn)));
+                self.mark(|| Mark::Ends(conn, false));
                 self.end(conn);
                 self.network.disconnect(now, conn);
             }
@@ -44,6 +47,7 @@ impl World {
                 let result = record.lend(|record| self.core.resume(now, waiter, record));
                 self.sights.resumed(&result);
                 self.narrate_resume(&record, &result);
+                self.mark(|| Mark::Records(vec![id]));
                 self.journal.answered(now, id, result);
             }
             Output::Refused(waiter, error) => self.on_refused(waiter, error),

@@ -5,6 +5,7 @@ use titorelli::{CloseCause, ConnId, Input};
 use super::World;
 use crate::check::judgement;
 use crate::cluster::ClusterOutput;
+use crate::marks::Mark;
 use crate::network::Event;
 
 impl World {
@@ -42,7 +43,12 @@ impl World {
         let now = self.now;
         match event {
             Event::Knock(conn) => self.on_knock(conn),
-            Event::Established(conn) => self.inform(conn, Input::Connected(conn)),
+            Event::Established(conn) => {
+                if self.connections[conn].is_open {
+                    self.mark_apart(|| Mark::Connected(conn));
+                }
+                self.inform(conn, Input::Connected(conn));
+            }
             Event::Refused(conn) => {
                 let cause = CloseCause::Unreachable("connection refused".into());
                 self.inform_end(conn, cause);
@@ -62,6 +68,7 @@ impl World {
                 if let Some(flights) = &mut self.flights {
                     flights.on_answer(conn, &bytes);
                 }
+                self.mark_answers(conn, &bytes);
                 self.inform(conn, Input::Received(conn, &bytes));
             }
             Event::BrokerSeesEnd(conn) => {
@@ -116,6 +123,7 @@ impl World {
     fn inform_end(&mut self, conn: ConnId, cause: CloseCause) {
         if self.connections[conn].is_open {
             self.end(conn);
+            self.mark_apart(|| Mark::Ends(conn, true));
             self.core.handle_input(self.now, Input::Closed(conn, cause));
         }
     }

@@ -7,6 +7,7 @@ use titorelli::{ConnId, Instant};
 use super::{Connection, World};
 use crate::cluster::{BrokerId, Cluster};
 use crate::fault::Fault;
+use crate::marks::Mark;
 use crate::network::{Direction, Network};
 
 /// Brokers that move go to ports from here on, where none has ever been.
@@ -44,6 +45,7 @@ impl World {
     /// A fault strikes now. What it needs and is not there (a broker, a partition) makes it miss.
     pub fn inflict(&mut self, fault: &Fault) {
         self.note("fault", format_args!("{fault:?}"));
+        self.mark_fault(fault);
         self.sights.fault(fault);
         match fault {
             Fault::Cut(broker) => self.on_connections(*broker, Network::cut),
@@ -110,6 +112,7 @@ impl World {
     /// forbidden, throttled, slow or about to be cut, and the core is called. Topics that are
     /// deleted stay so.
     pub fn heal(&mut self) {
+        self.mark(|| Mark::Heals);
         self.network.heal();
         self.stalled.clear();
         self.garbled.clear();

@@ -8,6 +8,7 @@ mod calls;
 mod effects;
 mod events;
 mod faults;
+mod mark;
 mod nap;
 mod narrate;
 
@@ -28,6 +29,7 @@ use crate::check::Flights;
 use crate::cluster::{BrokerId, Cluster, ClusterConfig, PeerId};
 use crate::fault::{Fault, Garbling};
 use crate::journal::{Journal, OwnedRecord, RecordId};
+use crate::marks::{Mark, Marks};
 use crate::network::{Event, Network, NetworkConfig};
 use crate::sight::Sights;
 use crate::timeline::{Telling, Timeline};
@@ -83,6 +85,8 @@ pub struct World {
     network: Network,
     journal: Journal,
     timeline: Timeline,
+    /// What a page draws; `None`: there will be none.
+    marks: Option<Box<Marks>>,
     connections: ByConn<Connection>,
     peers: BTreeMap<PeerId, ConnId>,
     /// Brokers whose network swallows attempts to connect.
@@ -166,6 +170,7 @@ impl World {
             network: Network::new(network, seed),
             journal: Journal::default(),
             timeline: Timeline::default(),
+            marks: None,
             connections: ByConn::new(),
             peers: BTreeMap::new(),
             stalled: BTreeSet::new(),
@@ -213,7 +218,9 @@ impl World {
     fn called(&mut self, record: OwnedRecord, result: Result<Ticket, SendError>) -> RecordId {
         self.sights.call(&result);
         self.narrate_send(&record, &result);
-        self.journal.sent(self.now, record, result)
+        let id = self.journal.sent(self.now, record, result);
+        self.mark(|| Mark::Records(vec![id]));
+        id
     }
 
     /// The application flushes.

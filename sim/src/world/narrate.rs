@@ -69,6 +69,7 @@ impl World {
         };
         let place = format!("{topic}/{partition} {values}");
         self.note("app", format_args!("{place:<31} {outcome}"));
+        self.mark_delivery(delivery, ended);
     }
 
     pub(super) fn narrate_trace(&mut self, event: &TraceEvent) {
@@ -118,6 +119,7 @@ impl World {
             other => other.to_string(),
         };
         self.note("core", text);
+        self.mark_trace(event);
     }
 
     /// Reads the requests in what the core hands out, with the cluster's own decoder.
@@ -143,6 +145,7 @@ impl World {
             for frame in frames {
                 let text = self.describe_request(conn, &frame);
                 self.note("core", text);
+                self.mark_request(conn, &frame);
             }
         }
     }
@@ -204,6 +207,7 @@ impl World {
                 let request = format!("{} #{correlation_id}", api.name());
                 let text = format!("{request:<31} {}{silent}", details.join(", "));
                 self.note(broker, text.trim_end());
+                self.mark_handled(event);
             }
             ClusterEvent::Closed { broker, reason, .. } => {
                 self.note(broker, format_args!("closes the connection: {reason}"));

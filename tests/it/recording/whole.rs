@@ -1,7 +1,8 @@
 //! Logs with everything in them.
 
 use super::{log_of, replay, with_line};
-use titorelli::recording::{Payloads, Replay, ReplayError};
+use titorelli::recording::{Payloads, RecordedCore, Recording, Replay, ReplayError};
+use titorelli::{Config, Instant, Record};
 use titorelli_sim::{Profile, Telling, draw, run_seed, witness};
 
 /// Seeds with every kind of trouble: full memory and bytes that are held too long among it.
@@ -154,4 +155,30 @@ fn other_inputs_give_other_outputs() {
         }
     }
     assert!(differ.iter().all(|count| *count > 3), "{differ:?}");
+}
+
+/// Nobody waits for whoever takes the log: the recording ends, the run goes on.
+#[test]
+fn a_log_that_is_not_taken_ends() {
+    let recording = Recording {
+        payloads: Payloads::Whole,
+        waiting_bytes_max: 2_000,
+    };
+    let core = RecordedCore::new(Config::default(), [7; 32], Instant::ZERO, Some(recording));
+    let mut core = core.expect("it works");
+    let record = Record::to("orders").value(&[b'v'; 100]);
+    let mut recorded = 0;
+    for micros in 0..100 {
+        recorded += u64::from(core.is_recording());
+        let now = Instant::from_micros(micros);
+        core.send(now, &record).expect_err("nobody answered yet");
+    }
+    assert_eq!(core.stats().waiters, 100);
+    let log = core.take_log(String::new());
+    let last = log.lines().last();
+    assert_eq!(last, Some("end the log was not taken in time"));
+    assert!(log.len() < 2_300, "{}", log.len());
+    assert!((10..20).contains(&recorded), "{recorded}");
+    assert_eq!(replay(&log).expect("it replays").outputs, recorded);
+    assert_eq!(core.take_log(String::new()), "");
 }

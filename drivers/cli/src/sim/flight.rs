@@ -1,4 +1,4 @@
-//! `titorelli sim --record` and `--replay`: the flight recorder, from and to files.
+//! `titorelli sim --record`, `--replay` and `--timeline`: runs as files.
 
 use crate::output::{print, tell};
 use crate::{Ended, UNACKNOWLEDGED};
@@ -7,17 +7,25 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 use titorelli::recording::{Payloads, Replay};
-use titorelli_sim::{Profile, Summary, Telling, draw, witness};
+use titorelli_sim::{Profile, Summary, Telling, banner, draw, witness};
 
-/// Runs a seed and writes its log, however it ends; none: it broke a promise, which has been told.
-pub(super) fn record(
+/// Runs a seed, and writes its log and its page, however it ends; none: it broke a promise, which
+/// has been told.
+pub(super) fn witness_seed(
     profile: Profile,
     seed: u64,
     telling: Telling,
-    file: &Path,
+    record: Option<&Path>,
+    timeline: Option<&Path>,
 ) -> Result<Option<Summary>, Box<dyn Error>> {
     let witnessed = witness(&draw(profile, seed), telling, Payloads::Whole);
-    fs::write(file, witnessed.log).map_err(|error| named(file, &error))?;
+    if let Some(file) = record {
+        fs::write(file, &witnessed.log).map_err(|error| named(file, &error))?;
+    }
+    if let Some(file) = timeline {
+        let page = witnessed.page(&format!("seed {seed}"), &banner(profile, seed));
+        fs::write(file, page).map_err(|error| named(file, &error))?;
+    }
     Ok(witnessed.ended.ok())
 }
 

@@ -61,10 +61,14 @@ pub(crate) struct Sim {
     /// With --seed: write every call of the producer's core to FILE, also when the run fails.
     #[arg(long, value_name = "FILE", requires = "seed", conflicts_with_all = ["shrink", "check"])]
     record: Option<PathBuf>,
+    /// With --seed: draw the run as a page for a browser in FILE, also when it fails.
+    #[arg(long, value_name = "FILE.html", requires = "seed")]
+    #[arg(conflicts_with_all = ["shrink", "check"])]
+    timeline: Option<PathBuf>,
     /// Make the calls of a recording again, of a seed or of a producer, and compare what comes
     /// back; exit status 1 at the first difference.
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "seed", "seeds", "trace", "shrink", "check", "sights", "threads", "record",
+        "seed", "seeds", "trace", "shrink", "check", "sights", "threads", "record", "timeline",
     ])]
     replay: Option<PathBuf>,
     /// Run every seed twice and compare.
@@ -119,9 +123,11 @@ impl Sim {
         let result = match self.seed {
             Some(seed) => {
                 print(&format!("seed {seed}\n{}\n", banner(self.profile, seed)))?;
-                match &self.record {
-                    None => self.run_one(seed, self.telling()),
-                    Some(file) => flight::record(self.profile, seed, self.telling(), file)?,
+                if self.record.is_none() && self.timeline.is_none() {
+                    self.run_one(seed, self.telling())
+                } else {
+                    let (record, timeline) = (self.record.as_deref(), self.timeline.as_deref());
+                    flight::witness_seed(self.profile, seed, self.telling(), record, timeline)?
                 }
                 .ok_or(seed)
             }

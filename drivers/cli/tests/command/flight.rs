@@ -1,4 +1,4 @@
-//! The flight recorder on the command line.
+//! Runs as files: the flight recorder and the page, on the command line.
 
 use crate::{produce, run, serve, spawn};
 use std::fs;
@@ -44,6 +44,24 @@ fn a_seed_is_recorded_and_replayed() {
     ] {
         assert!(told.contains(words), "{told}");
     }
+}
+
+#[test]
+fn a_seed_is_drawn_as_a_page() {
+    let path = scratch("seed.html");
+    let file = path.to_str().expect("a path");
+    let output = run(&["sim", "--seed", "3", "--timeline", file], b"");
+    let plain = run(&["sim", "--seed", "3"], b"");
+    assert_eq!(output.status.code(), Some(0));
+    let summary = |output: &Output| {
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        told.split_once(" s: ").expect("a summary").1.to_owned()
+    };
+    assert_eq!(summary(&output), summary(&plain), "the run is the same");
+    let page = fs::read_to_string(&path).expect("it is there");
+    assert!(page.contains("<title>seed 3</title>") && page.contains("Every promise was kept."));
+    let refused = run(&["sim", "--timeline", file], b"");
+    assert_eq!(refused.status.code(), Some(2), "a page is of one seed");
 }
 
 #[test]
