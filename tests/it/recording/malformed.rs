@@ -73,6 +73,36 @@ fn lengths_do_not_make_a_replay_take_more_memory_than_the_run_had() {
     assert!(matches!(error, ReplayError::Malformed { .. }), "{error}");
 }
 
+/// No codec makes a body longer, nor is its buffer as large as one likes.
+#[test]
+fn seals_that_cannot_be_are_refused() {
+    let mut logs = (0..50).map(|seed| log_of(seed, REDACTED));
+    let log = logs
+        .find(|log| log.contains(" packed "))
+        .expect("one of them compresses");
+    let found = (1..)
+        .zip(log.lines())
+        .find(|(_, line)| line.contains(" packed "));
+    let (number, line) = found.expect("looked for");
+    let (seal, _) = line.split_once(" packed ").expect("looked for");
+    let (batch, _) = seal.rsplit_once(' ').expect("what goes before the body");
+    let most = usize::MAX;
+    for seal in [
+        format!("{seal} packed {most} {most}"),
+        format!("{seal} packed 1 {most}"),
+        format!("{seal} packed 2 1"),
+        format!("{batch} 62 plain"),
+        format!("{batch} {most} plain"),
+    ] {
+        let log = super::with_line(&log, number, |_| Some(seal.clone()));
+        let error = replay(&log).expect_err(&seal);
+        assert!(
+            matches!(error, ReplayError::Malformed { line, .. } if line == number),
+            "{seal}: {error}"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 200,

@@ -98,16 +98,42 @@ fn one_changed_output_is_refused_at_its_line() {
 #[test]
 fn an_output_that_is_left_out_is_missed() {
     let log = log_of(2, Payloads::Whole);
-    let (number, _) = (1..)
-        .zip(log.lines())
-        .find(|(_, line)| line.starts_with("> transmit"))
-        .expect("something is sent");
-    let mutated = with_line(&log, number, |_| None);
-    let error = replay(&mutated).expect_err("something is missing");
-    assert!(
-        matches!(error, ReplayError::Difference { line, .. } if line == number),
-        "{error}"
-    );
+    for start in ["> transmit", "= ticket", "= flush"] {
+        let found = (1..)
+            .zip(log.lines())
+            .find(|(_, line)| line.starts_with(start));
+        let (number, _) = found.expect(start);
+        let error = replay(&with_line(&log, number, |_| None)).expect_err(start);
+        assert!(
+            matches!(error, ReplayError::Difference { line, .. } if line == number),
+            "{start}: {error}"
+        );
+    }
+}
+
+/// When the clock is read is the core's affair: as often as it was, and at those instants.
+#[test]
+fn a_clock_is_read_as_it_was() {
+    let recording = Recording {
+        payloads: Payloads::Whole,
+        waiting_bytes_max: usize::MAX,
+    };
+    let core = RecordedCore::new(Config::default(), [7; 32], Instant::ZERO, Some(recording));
+    let mut core = core.expect("it works");
+    let record = Record::to("orders").value(b"v");
+    let clock = || Instant::from_millis(5);
+    core.send_with_clock(clock, 1_000, &record)
+        .expect_err("nobody answered yet");
+    let _ = core.poll_timeout();
+    let log = core.take_log(String::new());
+    assert!(replay(&log).is_ok(), "{log}");
+    let reading = "read 5000\n";
+    assert_eq!(log.matches(reading).count(), 1, "{log}");
+    let twice = format!("{reading}{reading}");
+    for (readings, words) in [("", "1 times, and not 0"), (&twice, "1 times, and not 2")] {
+        let error = replay(&log.replace(reading, readings)).expect_err(words);
+        assert!(error.to_string().contains(words), "{error}");
+    }
 }
 
 /// A log that ends in the middle, as that of a process that was killed, replays as far as it goes;
