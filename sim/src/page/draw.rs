@@ -10,7 +10,7 @@ use super::svg::Drawing;
 use crate::cluster::{BatchOutcome, BrokerId};
 use crate::codec::{ApiKey, error_code};
 use crate::fault::Fault;
-use crate::marks::{Fate, Mark};
+use crate::marks::{Fate, Handled, Mark};
 
 /// Where words are.
 const TIME_X: u32 = 78;
@@ -274,9 +274,7 @@ fn shape(drawing: &mut Drawing, row: &Row<'_>, mark: &Mark, lanes: &Lanes) {
         Mark::Handled(handled) => {
             if let Some(x) = lanes.brokers.get(&handled.broker) {
                 drawing.dot("handled", (*x, row.y), 3);
-                for batch in &handled.batches {
-                    outcome(drawing, (*x, row.y), batch, lanes);
-                }
+                outcomes(drawing, (*x, row.y), handled, lanes);
             }
         }
         Mark::Delivered(topic, partition, fate) => {
@@ -314,22 +312,40 @@ fn shape(drawing: &mut Drawing, row: &Row<'_>, mark: &Mark, lanes: &Lanes) {
     }
 }
 
-/// What became of a batch: on its partition's lane, tied to the broker's.
-fn outcome(drawing: &mut Drawing, from: (u32, u32), batch: &BatchOutcome, lanes: &Lanes) {
-    let Some(x) = lanes.partition_x(&batch.topic, batch.partition) else {
-        return;
-    };
-    let y = from.1;
-    let offset = batch.base_offset;
-    let (class, words) = match (batch.error_code, batch.is_appended) {
-        (error_code::NONE, true) => ("append", format!("at {offset}")),
-        (error_code::NONE, false) => ("duplicate", format!("again {offset}")),
-        (code, true) => ("append but", error_code::name(code).to_owned()),
-        (code, false) => ("refusal", error_code::name(code).to_owned()),
-    };
-    drawing.line(&format!("tie {class}"), from, (x, y));
-    drawing.rect(class, (x.saturating_sub(5), y.saturating_sub(5)), (10, 10));
-    drawing.cut(&format!("told {class}"), (x + 9, y + 4), &words, 11);
+/// What became of the batches of a request: on their partitions' lanes, tied to the broker's.
+fn outcomes(drawing: &mut Drawing, broker: (u32, u32), handled: &Handled, lanes: &Lanes) {
+    let place = |batch: &BatchOutcome| lanes.partition_x(&batch.topic, batch.partition);
+    for batch in &handled.batches {
+        if let Some(x) = place(batch) {
+            drawing.line(
+                &format!("tie {}", class_of_batch(batch)),
+                broker,
+                (x, broker.1),
+            );
+        }
+    }
+    for batch in &handled.batches {
+        let Some(x) = place(batch) else {
+            continue;
+        };
+        let (class, y) = (class_of_batch(batch), broker.1);
+        let words = match (batch.error_code, batch.is_appended) {
+            (error_code::NONE, true) => format!("at {}", batch.base_offset),
+            (error_code::NONE, false) => format!("again {}", batch.base_offset),
+            (code, _) => error_code::name(code).to_owned(),
+        };
+        drawing.rect(class, (x.saturating_sub(5), y.saturating_sub(5)), (10, 10));
+        drawing.cut(&format!("told {class}"), (x + 9, y + 4), &words, 11);
+    }
+}
+
+fn class_of_batch(batch: &BatchOutcome) -> &'static str {
+    match (batch.error_code, batch.is_appended) {
+        (error_code::NONE, true) => "append",
+        (error_code::NONE, false) => "duplicate",
+        (_, true) => "append but",
+        (_, false) => "refusal",
+    }
 }
 
 fn strike(drawing: &mut Drawing, row: &Row<'_>, fault: &Fault, lanes: &Lanes) {

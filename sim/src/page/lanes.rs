@@ -46,7 +46,7 @@ impl Lanes {
     pub(super) fn of(rows: &[Row<'_>], brokers: impl Iterator<Item = BrokerId>) -> Self {
         let bottom = rows.last().map_or(0, |row| row.y) + 24;
         let (conns, columns) = connections(rows);
-        let mut x = CONNS_X + CONN_STEP * u32::try_from(columns).expect("a few") + GAP;
+        let mut x = CONNS_X + CONN_STEP * u32::try_from(columns).expect("a few") + 2 * GAP;
         let mut lanes = Self {
             conns,
             brokers: BTreeMap::new(),
