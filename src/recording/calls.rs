@@ -2,46 +2,45 @@
 
 use super::RecordedCore;
 use super::recorder::Recorder;
-use super::told::Told;
+use super::told::{Told, micros};
 use crate::boundary::{
     Deadline, FlushId, Input, Output, PartitionInfo, PartitionLists, Ticket, WaiterId,
 };
 use crate::error::SendError;
+use crate::producer::ProducerCore;
 use crate::record::Record;
 use crate::time::Instant;
 use core::cell::RefCell;
 use std::sync::Arc;
 
-/// The calls with a record, all but the one with a clock.
-#[derive(Clone, Copy)]
-enum Way {
-    Send,
-    Until(Instant),
-    Try,
-    Resume(WaiterId),
-}
-
 impl RecordedCore {
     // ---- Commands -----------------------------------------------------------------------------
 
-    /// As [`ProducerCore::set_wall_clock`](crate::ProducerCore::set_wall_clock).
+    /// As [`ProducerCore::set_wall_clock`].
     #[inline]
     pub fn set_wall_clock(&mut self, now: Instant, unix_time_ms: i64) {
-        self.note(|recorder| recorder.call(now, format_args!("clock {unix_time_ms}")));
-        self.core.set_wall_clock(now, unix_time_ms);
+        self.watch(
+            |log, _| log.call(now, format_args!("clock {unix_time_ms}")),
+            |core| core.set_wall_clock(now, unix_time_ms),
+            |_, ()| (),
+        );
     }
 
-    /// As [`ProducerCore::send`](crate::ProducerCore::send).
+    /// As [`ProducerCore::send`].
     ///
     /// # Errors
     ///
     /// As there.
     #[inline]
     pub fn send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
-        self.offer(now, record, Way::Send)
+        self.watch(
+            |log, core| log.offer(core, format_args!("{} send", micros(now)), record),
+            |core| core.send(now, record),
+            |log, sent| log.told(&Told::Sent(sent)),
+        )
     }
 
-    /// As [`ProducerCore::send_until`](crate::ProducerCore::send_until).
+    /// As [`ProducerCore::send_until`].
     ///
     /// # Errors
     ///
@@ -53,35 +52,15 @@ impl RecordedCore {
         record: &Record<'_>,
         give_up_at: Instant,
     ) -> Result<Ticket, SendError> {
-        self.offer(now, record, Way::Until(give_up_at))
+        let (at, end) = (micros(now), micros(give_up_at));
+        self.watch(
+            |log, core| log.offer(core, format_args!("{at} send-until {end}"), record),
+            |core| core.send_until(now, record, give_up_at),
+            |log, sent| log.told(&Told::Sent(sent)),
+        )
     }
 
-    /// As [`ProducerCore::try_send`](crate::ProducerCore::try_send).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    #[inline]
-    pub fn try_send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
-        self.offer(now, record, Way::Try)
-    }
-
-    /// As [`ProducerCore::resume`](crate::ProducerCore::resume).
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    #[inline]
-    pub fn resume(
-        &mut self,
-        now: Instant,
-        waiter: WaiterId,
-        record: &Record<'_>,
-    ) -> Result<Ticket, SendError> {
-        self.offer(now, record, Way::Resume(waiter))
-    }
-
-    /// As [`ProducerCore::send_with_clock`](crate::ProducerCore::send_with_clock).
+    /// As [`ProducerCore::send_with_clock`].
     ///
     /// # Errors
     ///
@@ -107,59 +86,77 @@ impl RecordedCore {
         unix_time_ms: i64,
         record: &Record<'_>,
     ) -> Result<Ticket, SendError> {
-        self.note_record(format_args!("- send-with-clock {unix_time_ms}"), record);
         let readings = RefCell::new(Vec::new());
         let watched = || {
             let at = clock();
             readings.borrow_mut().push(at);
             at
         };
-        let sent = self.core.send_with_clock(watched, unix_time_ms, record);
-        self.note(|recorder| recorder.readings(&readings.borrow()));
-        self.answer(&Told::Sent(&sent));
-        sent
+        self.watch(
+            |log, core| {
+                let words = format_args!("- send-with-clock {unix_time_ms}");
+                log.offer(core, words, record);
+            },
+            |core| core.send_with_clock(watched, unix_time_ms, record),
+            |log, sent| {
+                log.readings(&readings.borrow());
+                log.told(&Told::Sent(sent));
+            },
+        )
     }
 
+    /// As [`ProducerCore::try_send`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
     #[inline]
-    fn offer(&mut self, now: Instant, record: &Record<'_>, way: Way) -> Result<Ticket, SendError> {
-        if self.recorder.is_some() {
-            let at = now.as_micros();
-            match way {
-                Way::Send => self.note_record(format_args!("{at} send"), record),
-                Way::Until(end) => {
-                    let end = end.as_micros();
-                    self.note_record(format_args!("{at} send-until {end}"), record);
-                }
-                Way::Try => self.note_record(format_args!("{at} try-send"), record),
-                Way::Resume(id) => self.note_record(format_args!("{at} resume {}", id.0), record),
-            }
-        }
-        let sent = match way {
-            Way::Send => self.core.send(now, record),
-            Way::Until(give_up_at) => self.core.send_until(now, record, give_up_at),
-            Way::Try => self.core.try_send(now, record),
-            Way::Resume(waiter) => self.core.resume(now, waiter, record),
-        };
-        self.answer(&Told::Sent(&sent));
-        sent
+    pub fn try_send(&mut self, now: Instant, record: &Record<'_>) -> Result<Ticket, SendError> {
+        self.watch(
+            |log, core| log.offer(core, format_args!("{} try-send", micros(now)), record),
+            |core| core.try_send(now, record),
+            |log, sent| log.told(&Told::Sent(sent)),
+        )
     }
 
-    /// As [`ProducerCore::cancel`](crate::ProducerCore::cancel).
+    /// As [`ProducerCore::resume`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn resume(
+        &mut self,
+        now: Instant,
+        waiter: WaiterId,
+        record: &Record<'_>,
+    ) -> Result<Ticket, SendError> {
+        let (at, id) = (micros(now), waiter.0);
+        self.watch(
+            |log, core| log.offer(core, format_args!("{at} resume {id}"), record),
+            |core| core.resume(now, waiter, record),
+            |log, sent| log.told(&Told::Sent(sent)),
+        )
+    }
+
+    /// As [`ProducerCore::cancel`].
     pub fn cancel(&mut self, now: Instant, waiter: WaiterId) {
-        self.note(|recorder| recorder.call(now, format_args!("cancel {}", waiter.0)));
-        self.core.cancel(now, waiter);
-        self.end();
+        self.watch(
+            |log, _| log.call(now, format_args!("cancel {}", waiter.0)),
+            |core| core.cancel(now, waiter),
+            |_, ()| (),
+        );
     }
 
-    /// As [`ProducerCore::flush`](crate::ProducerCore::flush).
+    /// As [`ProducerCore::flush`].
     pub fn flush(&mut self, now: Instant) -> FlushId {
-        self.note(|recorder| recorder.call(now, format_args!("flush")));
-        let id = self.core.flush(now);
-        self.answer(&Told::Flush(id));
-        id
+        self.watch(
+            |log, _| log.call(now, format_args!("flush")),
+            |core| core.flush(now),
+            |log, id| log.told(&Told::Flush(*id)),
+        )
     }
 
-    /// As [`ProducerCore::partitions_for`](crate::ProducerCore::partitions_for).
+    /// As [`ProducerCore::partitions_for`].
     ///
     /// # Errors
     ///
@@ -169,13 +166,14 @@ impl RecordedCore {
         now: Instant,
         topic: &str,
     ) -> Result<Vec<PartitionInfo>, SendError> {
-        self.note(|recorder| recorder.topic(now, "partitions-for", topic, None));
-        let infos = self.core.partitions_for(now, topic);
-        self.answer(&Told::Partitions(&infos));
-        infos
+        self.watch(
+            |log, _| log.topic(now, "partitions-for", topic, None),
+            |core| core.partitions_for(now, topic),
+            |log, infos| log.told(&Told::Partitions(infos)),
+        )
     }
 
-    /// As [`ProducerCore::partition_lists`](crate::ProducerCore::partition_lists).
+    /// As [`ProducerCore::partition_lists`].
     ///
     /// # Errors
     ///
@@ -187,86 +185,93 @@ impl RecordedCore {
         topic: &str,
         give_up_at: Instant,
     ) -> Result<Arc<PartitionLists>, SendError> {
-        self.note(|recorder| recorder.topic(now, "partition-lists", topic, Some(give_up_at)));
-        let lists = self.core.partition_lists(now, topic, give_up_at);
-        self.answer(&Told::Lists(&lists));
-        lists
+        self.watch(
+            |log, _| log.topic(now, "partition-lists", topic, Some(give_up_at)),
+            |core| core.partition_lists(now, topic, give_up_at),
+            |log, lists| log.told(&Told::Lists(lists)),
+        )
     }
 
-    /// As [`ProducerCore::close`](crate::ProducerCore::close).
+    /// As [`ProducerCore::close`].
     pub fn close(&mut self, now: Instant, give_up_at: Instant) {
-        let end = give_up_at.as_micros();
-        self.note(|recorder| recorder.call(now, format_args!("close {end}")));
-        self.core.close(now, give_up_at);
-        self.end();
+        self.watch(
+            |log, _| log.call(now, format_args!("close {}", micros(give_up_at))),
+            |core| core.close(now, give_up_at),
+            |_, ()| (),
+        );
     }
 
     // ---- Facts --------------------------------------------------------------------------------
 
-    /// As [`ProducerCore::handle_input`](crate::ProducerCore::handle_input).
+    /// As [`ProducerCore::handle_input`].
     pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
-        self.note(|recorder| recorder.input(now, &input));
+        if let Some(recorder) = &mut self.recorder {
+            recorder.input(now, &input);
+            self.core.handle_input(now, input);
+            return self.end_call();
+        }
         self.core.handle_input(now, input);
-        self.end();
     }
 
-    /// As [`ProducerCore::handle_timeout`](crate::ProducerCore::handle_timeout).
+    /// As [`ProducerCore::handle_timeout`].
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.note(|recorder| recorder.call(now, format_args!("timeout")));
-        self.core.handle_timeout(now);
-        self.end();
+        self.watch(
+            |log, _| log.call(now, format_args!("timeout")),
+            |core| core.handle_timeout(now),
+            |_, ()| (),
+        );
     }
 
     // ---- Effects ------------------------------------------------------------------------------
 
-    /// As [`ProducerCore::poll_output`](crate::ProducerCore::poll_output).
+    /// As [`ProducerCore::poll_output`].
     pub fn poll_output(&mut self) -> Option<Output> {
-        let output = self.core.poll_output();
-        self.answer(&Told::Output(output.as_ref()));
-        output
+        self.watch(
+            |_, _| (),
+            ProducerCore::poll_output,
+            |log, output| log.told(&Told::Output(output.as_ref())),
+        )
     }
 
-    /// As [`ProducerCore::poll_timeout`](crate::ProducerCore::poll_timeout), which is not recorded.
+    /// As [`ProducerCore::poll_timeout`], which is not recorded.
     #[must_use]
     pub fn poll_timeout(&mut self) -> Option<Deadline> {
-        let deadline = self.core.poll_timeout();
-        self.answer(&Told::Until(deadline));
-        deadline
+        self.watch(
+            |_, _| (),
+            |core| core.poll_timeout(),
+            |log, deadline| log.told(&Told::Until(*deadline)),
+        )
     }
 
     // ---- What is written ----------------------------------------------------------------------
 
+    /// Makes a call; recorded, with what is written before it and after it.
     #[inline]
-    fn note(&mut self, write: impl FnOnce(&mut Recorder)) {
-        if let Some(recorder) = &mut self.recorder {
-            write(recorder);
+    fn watch<T>(
+        &mut self,
+        before: impl FnOnce(&mut Recorder, &mut ProducerCore),
+        call: impl FnOnce(&mut ProducerCore) -> T,
+        after: impl FnOnce(&mut Recorder, &T),
+    ) -> T {
+        if self.recorder.is_none() {
+            return call(&mut self.core);
         }
+        self.record(before, call, after)
     }
 
     #[cold]
     #[inline(never)]
-    fn note_record(&mut self, words: core::fmt::Arguments<'_>, record: &Record<'_>) {
-        let Some(recorder) = &mut self.recorder else {
-            return;
-        };
-        let placed = if recorder.is_redacted() {
-            self.core.place_of_key(record)
-        } else {
-            None
-        };
-        recorder.call_with(words, record, placed);
-    }
-
-    #[inline]
-    fn answer(&mut self, told: &Told<'_>) {
-        self.note(|recorder| recorder.told(told));
-        self.end();
-    }
-
-    #[inline]
-    fn end(&mut self) {
-        if self.recorder.is_some() {
-            self.end_call();
-        }
+    fn record<T>(
+        &mut self,
+        before: impl FnOnce(&mut Recorder, &mut ProducerCore),
+        call: impl FnOnce(&mut ProducerCore) -> T,
+        after: impl FnOnce(&mut Recorder, &T),
+    ) -> T {
+        let recorder = self.recorder.as_mut().expect("looked at");
+        before(recorder, &mut self.core);
+        let answer = call(&mut self.core);
+        after(recorder, &answer);
+        self.end_call();
+        answer
     }
 }

@@ -5,6 +5,7 @@ use super::words::{Escaped, Hex, NOTHING, Phrase};
 use super::{Payloads, Recording};
 use crate::boundary::{BatchId, CloseCause, Input};
 use crate::config::{Config, KEYS, Key};
+use crate::producer::ProducerCore;
 use crate::record::Record;
 use crate::time::Instant;
 use core::fmt::{self, Write};
@@ -55,22 +56,22 @@ impl Recorder {
         }
     }
 
-    pub(super) const fn is_redacted(&self) -> bool {
-        matches!(self.how.payloads, Payloads::Redacted { .. })
-    }
-
     /// A call without arguments, or with these.
     pub(super) fn call(&mut self, now: Instant, words: fmt::Arguments<'_>) {
         line(&mut self.log, format_args!("{} {words}", micros(now)));
     }
 
-    /// A call with a record. `placed`: where its key put it, which is told in place of the key.
-    pub(super) fn call_with(
+    /// A call with a record. Redacted, where its key puts it is told in place of the key.
+    pub(super) fn offer(
         &mut self,
+        core: &mut ProducerCore,
         words: fmt::Arguments<'_>,
         record: &Record<'_>,
-        placed: Option<i32>,
     ) {
+        let placed = match self.how.payloads {
+            Payloads::Whole => None,
+            Payloads::Redacted { .. } => core.place_of_key(record),
+        };
         let log = &mut self.log;
         // A `String` takes everything.
         let _ = write!(log, "{words} {}", Escaped(record.topic.as_bytes()));
