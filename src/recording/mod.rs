@@ -19,8 +19,8 @@
 //! until 1010000 Linger                    what `poll_timeout` said
 //! ```
 //!
-//! **Whole**, a log replays into the same bytes: batches are compressed again, and what they come to
-//! is compared, so that another release of a codec is a difference.
+//! **Whole**, a log replays into the same bytes: batches are compressed again, and what they come
+//! to is compared, so that another release of a codec is a difference.
 //!
 //! **Redacted**, a log has nothing of keys, values and header values but their lengths, and hashes
 //! that tell equal from unequal within the log: they are salted with what no log says. Names of

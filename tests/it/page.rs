@@ -2,7 +2,9 @@
 
 use titorelli::recording::{Payloads, Replay};
 use titorelli_sim::cluster::BrokerId;
-use titorelli_sim::{Fault, OwnedRecord, Plan, Stage, Step, Story, Telling, draw, ms, witness};
+use titorelli_sim::{
+    Fault, OwnedRecord, Plan, Profile, Stage, Step, Story, Telling, draw, ms, witness,
+};
 
 /// How many shapes have exactly these classes.
 fn count(page: &str, shape: &str, classes: &str) -> usize {
@@ -113,7 +115,11 @@ fn a_page_stands_alone() {
 fn a_seed_has_one_page() {
     for seed in 0..10 {
         let page = || {
-            let witnessed = witness(&draw(seed), Telling::Nothing, Payloads::Whole);
+            let witnessed = witness(
+                &draw(Profile::Full, seed),
+                Telling::Nothing,
+                Payloads::Whole,
+            );
             witnessed
                 .ended
                 .as_ref()
