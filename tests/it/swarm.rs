@@ -24,14 +24,11 @@ fn seeds_keep_every_promise_and_reach_every_ending() {
 /// purpose or not.
 #[test]
 fn three_seeds_run_as_they_ran_before() {
-    let lines: Vec<String> = [1, 2, 3]
-        .map(|seed| {
-            format!(
-                "seed {seed}: {}",
-                run_seed(Profile::Full, seed, Telling::Nothing)
-            )
-        })
-        .to_vec();
+    let runs = [(Profile::Full, 6), (Profile::Small, 1), (Profile::Wide, 1)];
+    let lines = runs.map(|(profile, seed)| {
+        let summary = run_seed(profile, seed, Telling::Nothing);
+        format!("{profile} {seed}: {summary}")
+    });
     crate::snapshots::check("sim__three_seeds", &lines.join("\n"));
 }
 

@@ -48,7 +48,7 @@ pub struct Summary {
     pub copies: u64,
     /// Virtual time, in milliseconds.
     pub virtual_ms: u64,
-    /// A checksum over everything that the core wanted sent, and when.
+    /// A checksum over everything that the core wanted sent, what became of it, and when.
     pub digest: u32,
     /// What it came across.
     pub sights: Sights,

@@ -1,7 +1,7 @@
 //! What the core wants done, and what it tells.
 
 use bytes::BytesMut;
-use titorelli::{Delivery, Output, SendError, WaiterId};
+use titorelli::{Delivery, Outcome, Output, SendError, WaiterId};
 
 use super::{Connection, World};
 use crate::marks::Mark;
@@ -76,6 +76,7 @@ impl World {
     }
 
     fn on_delivered(&mut self, delivery: Delivery) {
+        self.digest_outcome(&delivery);
         self.sights.delivery(&delivery);
         let ended = self.journal.delivered(&delivery);
         self.check_ages(&ended);
@@ -84,6 +85,17 @@ impl World {
         if let Some(record) = self.echoes.pop_front() {
             self.offer(record);
         }
+    }
+
+    fn digest_outcome(&mut self, delivery: &Delivery) {
+        let outcome = match &delivery.outcome {
+            Outcome::Acked { base_offset, .. } => *base_offset,
+            Outcome::NotPersisted(_) => i64::MIN,
+            Outcome::MaybePersisted(_) => i64::MAX,
+        };
+        self.digest = crc32c::crc32c_append(self.digest, &self.now.as_micros().to_be_bytes());
+        self.digest = crc32c::crc32c_append(self.digest, &delivery.count.to_be_bytes());
+        self.digest = crc32c::crc32c_append(self.digest, &outcome.to_be_bytes());
     }
 
     fn on_refused(&mut self, waiter: WaiterId, error: SendError) {

@@ -108,7 +108,7 @@ pub struct World {
     /// When `close` gives up, once it was called.
     give_up_at: Option<Instant>,
     is_closed: bool,
-    /// A checksum over everything that the core wanted sent, and when.
+    /// A checksum over everything that the core wanted sent, what became of it, and when.
     digest: u32,
     sights: Sights,
     /// Watches S7, for a producer that waits for answers.
@@ -493,7 +493,8 @@ impl World {
         self.is_closed
     }
 
-    /// A checksum over everything that the core wanted sent, and when: equal runs have equal ones.
+    /// A checksum over everything that the core wanted sent, what became of it, and when:
+    /// equal runs have equal ones.
     #[must_use]
     pub const fn digest(&self) -> u32 {
         self.digest
