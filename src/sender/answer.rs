@@ -70,7 +70,7 @@ impl Sender {
                 self.mark_ready(carried.partition);
             }
             Verdict::Retry { refresh, trace } => {
-                self.note_trace(slot, trace);
+                self.note_trace(slot, trace, result);
                 if refresh == verdict::Refresh::Metadata {
                     self.refresh.want_all();
                     let is_missing = [
@@ -83,16 +83,18 @@ impl Sender {
                 self.retry_or_fail(slot, refusal(result));
             }
             Verdict::Fail(trace) => {
-                self.note_trace(slot, trace);
+                self.note_trace(slot, trace, result);
                 self.requeue(slot);
                 self.fail(slot, refusal(result));
             }
         }
     }
 
-    fn note_trace(&mut self, slot: BatchSlot, trace: Trace) {
+    /// An error that brings an offset came after the append, whatever its code proves otherwise: a
+    /// leader that waited for its followers, and ceased to lead meanwhile, says that it is none.
+    fn note_trace(&mut self, slot: BatchSlot, trace: Trace, result: &PartitionResult) {
         let history = &mut self.accumulator.batch_mut(slot).history;
-        history.is_unresolved |= trace == Trace::Possible;
+        history.is_unresolved |= trace == Trace::Possible || result.base_offset >= 0;
     }
 
     fn ack(&mut self, slot: BatchSlot, result: &PartitionResult) {
