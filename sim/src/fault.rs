@@ -30,6 +30,20 @@ pub enum Fault {
         /// The new leader.
         leader: BrokerId,
     },
+    /// A live replica comes to lead a partition though it may not be in sync: what it does not have
+    /// is lost.
+    ElectUnclean {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The new leader.
+        leader: BrokerId,
+    },
+    /// A broker fetches nothing from leaders from now on: its replicas fall behind.
+    HoldReplicas(BrokerId),
+    /// A broker's replicas catch up.
+    FreeReplicas(BrokerId),
     /// A broker goes down.
     Down(BrokerId),
     /// A broker comes up.
@@ -98,6 +112,20 @@ impl Fault {
         }
     }
 
+    /// This live replica leads a place, such as `"t0/0"`, from now on, whatever it lacks.
+    ///
+    /// # Panics
+    /// The place is not of this form.
+    #[must_use]
+    pub fn elect_unclean(place: &str, leader: BrokerId) -> Self {
+        let (topic, partition) = parse_place(place);
+        Self::ElectUnclean {
+            topic,
+            partition,
+            leader,
+        }
+    }
+
     /// The next batch for a place, such as `"t0/0"`, is answered with this code, and not appended.
     ///
     /// # Panics
@@ -134,6 +162,7 @@ impl Fault {
     pub fn end(&self) -> Option<Self> {
         Some(match self {
             Self::Stall(broker) => Self::Admit(*broker),
+            Self::HoldReplicas(broker) => Self::FreeReplicas(*broker),
             Self::Down(broker) => Self::Up(*broker),
             Self::Throttle(broker, 1..) => Self::Throttle(*broker, 0),
             Self::Permit(topic, Access::Describe | Access::None) => {
@@ -147,6 +176,8 @@ impl Fault {
             | Self::Silence(_)
             | Self::Admit(_)
             | Self::MoveLeader { .. }
+            | Self::ElectUnclean { .. }
+            | Self::FreeReplicas(_)
             | Self::Up(_)
             | Self::FailNext { .. }
             | Self::Throttle(..)
@@ -176,6 +207,9 @@ impl Fault {
             | Self::Stall(broker)
             | Self::Admit(broker)
             | Self::MoveLeader { leader: broker, .. }
+            | Self::ElectUnclean { leader: broker, .. }
+            | Self::HoldReplicas(broker)
+            | Self::FreeReplicas(broker)
             | Self::Down(broker)
             | Self::Up(broker)
             | Self::Throttle(broker, _)
@@ -205,6 +239,9 @@ impl Fault {
             Self::MoveLeader {
                 topic, partition, ..
             }
+            | Self::ElectUnclean {
+                topic, partition, ..
+            }
             | Self::FailNext {
                 topic, partition, ..
             } => Some((topic, Some(partition))),
@@ -218,6 +255,8 @@ impl Fault {
             | Self::Silence(_)
             | Self::Stall(_)
             | Self::Admit(_)
+            | Self::HoldReplicas(_)
+            | Self::FreeReplicas(_)
             | Self::Down(_)
             | Self::Up(_)
             | Self::Throttle(..)

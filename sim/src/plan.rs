@@ -13,6 +13,37 @@ use crate::journal::OwnedRecord;
 use crate::network::NetworkConfig;
 use crate::world::WorldConfig;
 
+/// How topics are replicated, as far as there are brokers for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replicas {
+    /// `default.replication.factor`.
+    pub factor: usize,
+    /// `min.insync.replicas`: less than the factor, so that a broker may be missing.
+    pub min_in_sync: usize,
+    /// How long after its append followers have a record.
+    pub fetch: Duration,
+    /// A follower that is behind for longer is not in sync.
+    pub lag_max: Duration,
+}
+
+impl Default for Replicas {
+    /// Three replicas that have everything at once.
+    fn default() -> Self {
+        let ClusterConfig {
+            topic,
+            replica_fetch,
+            replica_lag_max,
+            ..
+        } = ClusterConfig::with_brokers(1);
+        Self {
+            factor: topic.replication_factor,
+            min_in_sync: topic.min_insync_replicas,
+            fetch: replica_fetch,
+            lag_max: replica_lag_max,
+        }
+    }
+}
+
 /// The world before anything happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stage {
@@ -26,6 +57,8 @@ pub struct Stage {
     pub releases: Vec<(u16, u16, u16)>,
     /// Whether acks=0 is answered all the same.
     pub answers_without_acks: bool,
+    /// How topics are replicated.
+    pub replicas: Replicas,
     /// What lies between producer and cluster.
     pub network: NetworkConfig,
     /// How many partitions the topics `t0`, `t1`, … have.
@@ -42,6 +75,7 @@ impl Stage {
             brokers: 1,
             releases: Vec::new(),
             answers_without_acks: false,
+            replicas: Replicas::default(),
             network: NetworkConfig::default(),
             topics: vec![1],
         }
@@ -53,6 +87,12 @@ impl Stage {
         cluster.strictness = Strictness::Strict;
         cluster.auto_create_topics = false;
         cluster.answers_without_acks = self.answers_without_acks;
+        let factor = self.replicas.factor.min(self.brokers.into());
+        let min_in_sync = self.replicas.min_in_sync.min(factor - 1).max(1);
+        cluster.topic.replication_factor = factor;
+        cluster.topic.min_insync_replicas = min_in_sync;
+        cluster.replica_fetch = self.replicas.fetch;
+        cluster.replica_lag_max = self.replicas.lag_max;
         for (broker, release) in cluster.brokers.iter_mut().zip(self.releases.iter().cycle()) {
             broker.play(*release);
         }

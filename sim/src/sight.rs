@@ -7,6 +7,8 @@ use titorelli::{
     Delivery, DeliveryCause, DeliveryError, Outcome, Reason, SendError, Ticket, TraceEvent,
 };
 
+use crate::cluster::ClusterEvent;
+use crate::codec::error_code;
 use crate::fault::Fault;
 
 macro_rules! sights {
@@ -98,6 +100,18 @@ sights! {
     Throttled,
     /// A connection was lost.
     ConnectionLost,
+    /// A batch was refused because too few replicas were in sync.
+    NotEnoughReplicas,
+    /// The same, after the leader had it.
+    NotEnoughReplicasAfterAppend,
+    /// Followers did not have a batch in time.
+    TimedOutAfterAppend,
+    /// A leader had a batch, and ceased to lead before followers had it.
+    MovedAfterAppend,
+    /// A leader took records with it that were acked.
+    LostAfterAck,
+    /// An unclean election lost something.
+    LostUncleanly,
     /// The connections to a broker were cut.
     FaultCut,
     /// A request was cut.
@@ -112,6 +126,12 @@ sights! {
     FaultAdmit,
     /// A partition was given another leader.
     FaultMoveLeader,
+    /// A replica that may not have been in sync came to lead.
+    FaultElectUnclean,
+    /// A broker's replicas fell behind.
+    FaultHoldReplicas,
+    /// A broker's replicas caught up.
+    FaultFreeReplicas,
     /// A broker went down.
     FaultDown,
     /// A broker came up.
@@ -208,6 +228,18 @@ impl Sight {
         })
     }
 
+    const fn of_answer(error_code: i16, is_appended: bool) -> Option<Self> {
+        Some(match (error_code, is_appended) {
+            (error_code::NOT_ENOUGH_REPLICAS, false) => Self::NotEnoughReplicas,
+            (error_code::NOT_ENOUGH_REPLICAS_AFTER_APPEND, true) => {
+                Self::NotEnoughReplicasAfterAppend
+            }
+            (error_code::REQUEST_TIMED_OUT, true) => Self::TimedOutAfterAppend,
+            (error_code::NOT_LEADER_OR_FOLLOWER, true) => Self::MovedAfterAppend,
+            _ => return None,
+        })
+    }
+
     const fn of_trace(event: &TraceEvent) -> Option<Self> {
         Some(match event {
             TraceEvent::ConnectionLost { .. } => Self::ConnectionLost,
@@ -228,6 +260,9 @@ impl Sight {
             Fault::Stall(_) => Self::FaultStall,
             Fault::Admit(_) => Self::FaultAdmit,
             Fault::MoveLeader { .. } => Self::FaultMoveLeader,
+            Fault::ElectUnclean { .. } => Self::FaultElectUnclean,
+            Fault::HoldReplicas(_) => Self::FaultHoldReplicas,
+            Fault::FreeReplicas(_) => Self::FaultFreeReplicas,
             Fault::Down(_) => Self::FaultDown,
             Fault::Up(_) => Self::FaultUp,
             Fault::FailNext { append: true, .. } => Self::FaultFailAfterAppend,
@@ -332,6 +367,23 @@ impl Sights {
 
     pub(crate) fn trace(&mut self, event: &TraceEvent) {
         self.add(Sight::of_trace(event));
+    }
+
+    /// What a broker did, and how many acked records were lost in it.
+    pub(crate) fn cluster(&mut self, event: &ClusterEvent, acked_and_lost: usize) {
+        match event {
+            ClusterEvent::Handled { batches, .. } => {
+                for batch in batches.iter().filter(|batch| !batch.is_scripted) {
+                    self.add(Sight::of_answer(batch.error_code, batch.is_appended));
+                }
+            }
+            ClusterEvent::Lost { is_unclean, .. } => {
+                self.add(is_unclean.then_some(Sight::LostUncleanly));
+                let is_acked = acked_and_lost > 0 && !is_unclean;
+                self.add(is_acked.then_some(Sight::LostAfterAck));
+            }
+            ClusterEvent::Closed { .. } => {}
+        }
     }
 
     pub(crate) fn fault(&mut self, fault: &Fault) {

@@ -74,7 +74,8 @@ fn what_never_waits_takes_no_time() {
 
 #[test]
 fn a_receipt_is_waited_for_as_long_as_said_and_again() {
-    let sim = Simulation::builder().topic("orders", 1).start();
+    let builder = Simulation::builder().topic("orders", 1);
+    let sim = builder.set("retries", "5").start();
     let producer = sim.producer();
     producer.partitions_for("orders").expect("known");
     (1..=3).for_each(|id| sim.inflict(&Fault::Down(BrokerId(id))));
@@ -83,7 +84,7 @@ fn a_receipt_is_waited_for_as_long_as_said_and_again() {
     assert_eq!(receipt.wait(ms(1_500)), None);
     assert_eq!(sim.now(), before + ms(1_500));
     sim.after(ms(1_000), Fault::Up(BrokerId(1)));
-    sim.after(ms(1_000), Fault::Up(BrokerId(2)));
+    sim.after(ms(1_000), Fault::Up(BrokerId(3)));
     assert!(receipt.wait(PATIENCE).expect("in time").is_ok());
     assert!(sim.now() > before + ms(2_500));
 }
@@ -277,6 +278,29 @@ fn an_answer_is_lost_exactly_after_the_append() {
         "nobody can tell the one from the other"
     );
     sim.expect_log("orders/0", &["one"]);
+}
+
+#[test]
+fn replicas_in_sync_are_told_and_what_a_leader_alone_has_goes_with_it() {
+    let sim = Simulation::builder().topic("orders", 1).start();
+    sim.befall("orders/0", "the leader goes down with what it alone has");
+    let written = sim.producer().send(&value("one")).expect("accepted");
+    assert!(written.wait(PATIENCE).expect("in time").is_ok(), "acks=1");
+    sim.expect_log("orders/0", &[]);
+    sim.producer()
+        .send(&value("two"))
+        .map(drop)
+        .expect("accepted");
+    sim.settle();
+    sim.inflict(&Fault::Leap(ms(400_000)));
+    sim.run_for(ms(1_000));
+    let infos = sim.producer().partitions_for("orders").expect("known");
+    assert_eq!(
+        (infos[0].leader, &*infos[0].replicas),
+        (Some(2), &[1, 2, 3][..])
+    );
+    // b1 is down, and b3 has lacked "two" for too long.
+    assert_eq!(infos[0].in_sync_replicas, [2]);
 }
 
 #[test]

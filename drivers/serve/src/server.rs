@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
 use mio::event::Event;
 use mio::net::TcpListener;
@@ -79,7 +79,7 @@ impl Server {
     pub(crate) fn run(mut self) -> Cluster {
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
-            match self.poll.poll(&mut events, None) {
+            match self.poll.poll(&mut events, self.patience()) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => panic!("polling sockets: {error}"),
@@ -87,11 +87,19 @@ impl Server {
             for event in &events {
                 self.on_event(event);
             }
+            self.cluster.handle_timeout(self.now());
             if !self.obey() {
                 return self.cluster;
             }
             self.flush_outputs();
         }
+    }
+
+    /// How long there is nothing to do unless something comes: what waits for followers is answered
+    /// in time. Rounded up, or the poll would end before it is due.
+    fn patience(&self) -> Option<Duration> {
+        let due = self.cluster.poll_timeout()?;
+        Some(due.since(self.now()) + Duration::from_millis(1))
     }
 
     fn now(&self) -> Instant {

@@ -92,6 +92,7 @@ pub(crate) fn judgement(event: &ClusterEvent) {
                 );
             }
         }
+        ClusterEvent::Lost { .. } => {}
         ClusterEvent::Closed {
             reason, is_fault, ..
         } => {

@@ -4,6 +4,7 @@ mod conservation;
 mod copies;
 mod flights;
 mod frames;
+mod losses;
 mod order;
 mod truth;
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::losses::has_lost;
 use crate::journal::{RecordId, RecordState};
 use crate::world::World;
 
@@ -27,7 +28,7 @@ pub fn order(world: &World) {
         }
     }
     for ((topic, partition), acked) in by_partition {
-        if deleted.contains(topic) {
+        if deleted.contains(topic) || has_lost(world, topic, partition) {
             // Its offsets began anew, and who was acked by which log is not told.
             continue;
         }

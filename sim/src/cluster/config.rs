@@ -115,6 +115,10 @@ pub struct ClusterConfig {
     pub answers_without_acks: bool,
     /// Milliseconds since the Unix epoch at `Instant::ZERO`: what `LogAppendTime` counts from.
     pub wall_clock_ms: i64,
+    /// How long after its append followers have a record; with nothing they have it at once.
+    pub replica_fetch: Duration,
+    /// `replica.lag.time.max.ms`: a follower that is behind for longer is not in sync.
+    pub replica_lag_max: Duration,
     /// Whether [`Cluster::poll_event`](super::Cluster::poll_event) tells what was handled.
     pub tells_events: bool,
 }
@@ -193,6 +197,8 @@ impl ClusterConfig {
             strictness: Strictness::AsKafka,
             answers_without_acks: false,
             wall_clock_ms: 1_700_000_000_000,
+            replica_fetch: Duration::ZERO,
+            replica_lag_max: Duration::from_secs(30),
             tells_events: false,
         }
     }

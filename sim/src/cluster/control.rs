@@ -7,6 +7,7 @@ use super::behaviour::Behaviour;
 use super::belief::Belief;
 use super::config::{Access, BrokerId, TopicConfig};
 use super::peer::{Peer, PeerId};
+use super::replication::Replication;
 use super::topic::{self, ScriptedFailure, Topic};
 
 impl Cluster {
@@ -46,6 +47,7 @@ impl Cluster {
             assert!(exist && !replicas.is_empty(), "replicas exist");
             let partition = self.partition_mut(name, index);
             partition.replicas.clone_from(replicas);
+            partition.replication = Replication::of(replicas);
             partition.leader = replicas.first().copied();
         }
         self.elect();
@@ -93,6 +95,7 @@ impl Cluster {
         let topic = self.topics[index].take().expect("a named topic is there");
         self.by_id.remove(&topic.id).expect("a topic has an id");
         self.buried.push(topic);
+        self.settle_waiting();
     }
 
     /// Adds partitions until the topic has `count`.
@@ -126,17 +129,71 @@ impl Cluster {
         topics.for_each(|topic| topic.access = Access::default());
     }
 
-    /// Moves a partition's leadership, under a new leader epoch. The log moves along.
+    /// Moves a partition's leadership, under a new leader epoch. A broker that is not in sync, or
+    /// no replica, catches up before; one in sync may lack what acks=all still waits for, and that
+    /// is lost. Nothing happens if the broker is down.
     ///
     /// # Panics
     /// There is no such partition or broker.
     pub fn move_leader(&mut self, topic: &str, partition: i32, broker: BrokerId) {
         assert!(self.broker(broker).is_some(), "{broker} exists");
-        self.partition_mut(topic, partition).lead(Some(broker));
+        if !self.is_up(broker) {
+            return;
+        }
+        let (now, pace) = (self.now, self.pace());
+        let state = self.partition_mut(topic, partition);
+        state.advance(now, pace);
+        if !state.replication.in_sync.contains(&broker) {
+            state.assign(broker);
+        }
+        state.lead(Some(broker), false);
+        self.elect();
+    }
+
+    /// An unclean election: a live replica leads from now on, though it may not be in sync. What it
+    /// does not have is lost, whatever was acknowledged. Nothing happens if the broker is down, no
+    /// replica, or the leader already.
+    ///
+    /// # Panics
+    /// There is no such partition.
+    pub fn elect_unclean(&mut self, topic: &str, partition: i32, broker: BrokerId) {
+        let is_up = self.is_up(broker);
+        let (now, pace) = (self.now, self.pace());
+        let state = self.partition_mut(topic, partition);
+        if is_up && state.replicas.contains(&broker) && state.leader != Some(broker) {
+            state.advance(now, pace);
+            state.lead(Some(broker), true);
+            self.elect();
+        }
+    }
+
+    /// A broker fetches nothing from leaders from now on, or does so again. It stays in sync until
+    /// it is behind for [`ClusterConfig::replica_lag_max`](super::ClusterConfig::replica_lag_max).
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn hold_replicas(&mut self, broker: BrokerId, is_held: bool) {
+        self.broker_mut(broker).is_held = is_held;
+        self.elect();
+    }
+
+    /// Takes back every [`Self::hold_replicas`]; live replicas have everything at once, and are in
+    /// sync.
+    pub fn sync_replicas(&mut self) {
+        for broker in &mut self.brokers {
+            broker.is_held = false;
+        }
+        self.elect();
+        let topics = self.topics.iter_mut().flatten();
+        let partitions = topics.flat_map(|topic| &mut topic.partitions);
+        for partition in partitions.filter(|partition| partition.leader.is_some()) {
+            partition.fetch_all();
+        }
+        self.elect();
     }
 
     /// Takes a broker down: its connections close, connects are refused, and its partitions get
-    /// the next live replica as leader, if there is one.
+    /// the next live replica in sync as leader, if there is one.
     ///
     /// # Panics
     /// There is no such broker.
@@ -155,7 +212,7 @@ impl Cluster {
         self.elect();
     }
 
-    /// Brings a broker up again. It leads what had no leader.
+    /// Brings a broker up again. It leads what had no leader and where it is in sync.
     ///
     /// # Panics
     /// There is no such broker.

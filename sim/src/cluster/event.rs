@@ -24,6 +24,19 @@ pub enum ClusterEvent {
         /// For Produce: what became of each batch.
         batches: Vec<BatchOutcome>,
     },
+    /// A partition has a new leader, which does not have these records: they are lost.
+    Lost {
+        /// The topic's name.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The offset of the first.
+        from_offset: i64,
+        /// How many.
+        count: usize,
+        /// Whether a replica came to lead that was not in sync.
+        is_unclean: bool,
+    },
     /// The broker closed a connection.
     Closed {
         /// Which one.

@@ -1,5 +1,6 @@
 //! One request to one answer.
 
+use core::time::Duration;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
@@ -9,19 +10,20 @@ use super::append::{AppendContext, Refusal, append, only_batch};
 use super::append_set::append_set;
 use super::behaviour::{Behaviour, NullRecords};
 use super::config::{Access, BrokerId, OnUnknown, Strictness};
-use super::event::{BatchOutcome, ClusterEvent};
+use super::event::BatchOutcome;
 use super::peer::PeerId;
 use super::topic::Partition;
+use super::waiting::{Handled, Pending, Produced};
 use super::{Cluster, ClusterOutput};
 use crate::codec::{
     ApiKey, ApiRange, ApiVersionsRequest, ApiVersionsResponse, BatchHeader, InitProducerIdRequest,
     InitProducerIdResponse, LeaderHint, MetadataBroker, PartitionAnswer, ProducePartition,
-    ProduceRequest, ProduceResponse, Request, RequestHeader, TopicAnswer, TopicName, client_id,
-    decode_request, error_code, request_header,
+    ProduceRequest, Request, RequestHeader, TopicAnswer, TopicName, client_id, decode_request,
+    error_code, request_header,
 };
 
 /// The cluster closes the connection for this reason.
-type CloseReason = &'static str;
+pub(super) type CloseReason = &'static str;
 
 /// A scripted code that no broker sends: the answer leaves the partition out.
 pub const OMIT_ANSWER: i16 = i16::MIN;
@@ -41,9 +43,9 @@ pub(super) const NO_API_VERSIONS: CloseReason = "the broker has no ApiVersions";
 /// The first Produce version with record batches.
 const BATCHES_SINCE: i16 = 3;
 /// acks=−1: all replicas in sync.
-const ACKS_ALL: i16 = -1;
+pub(super) const ACKS_ALL: i16 = -1;
 /// acks=0: no answer is wanted.
-const ACKS_NONE: i16 = 0;
+pub(super) const ACKS_NONE: i16 = 0;
 
 impl Cluster {
     /// Handles one whole frame.
@@ -82,7 +84,7 @@ impl Cluster {
             header,
         };
         match request {
-            Request::Produce(request) => return self.produce(&handled, &request),
+            Request::Produce(request) => return self.produce(handled, &request),
             Request::Metadata(request) => {
                 let answer = self.metadata(broker, version, &request);
                 self.transmit(peer, answer.encode(version, handled.header.correlation_id));
@@ -200,7 +202,7 @@ impl Cluster {
         self.peers.get_mut(&peer).expect("it sent this").is_mute = true;
     }
 
-    fn transmit(&mut self, peer: PeerId, bytes: Bytes) {
+    pub(super) fn transmit(&mut self, peer: PeerId, bytes: Bytes) {
         self.outputs
             .push_back(ClusterOutput::Transmit { peer, bytes });
     }
@@ -282,7 +284,7 @@ impl Cluster {
         answer
     }
 
-    fn produce(&mut self, handled: &Handled, request: &ProduceRequest) -> Result<(), CloseReason> {
+    fn produce(&mut self, handled: Handled, request: &ProduceRequest) -> Result<(), CloseReason> {
         let items = || request.topics.iter().flat_map(|topic| &topic.partitions);
         if items().any(|item| item.records.is_none()) {
             match handled.behaviour.null_records {
@@ -300,10 +302,9 @@ impl Cluster {
                 return Err("not one record batch per partition");
             }
         }
-        let mut topics = Vec::with_capacity(request.topics.len());
-        let mut outcomes = Vec::new();
-        let mut seen = BTreeSet::new();
-        for topic in &request.topics {
+        let (mut topics, mut outcomes) = (Vec::new(), Vec::new());
+        let (mut pending, mut seen) = (Vec::new(), BTreeSet::new());
+        for (place, topic) in request.topics.iter().enumerate() {
             let index = match &topic.topic {
                 TopicName::Name(name) => self.by_name.get(name).copied(),
                 TopicName::Id(id) => self.by_id.get(id).copied(),
@@ -314,7 +315,11 @@ impl Cluster {
                 if !seen.insert((topic.topic.clone(), item.partition)) {
                     continue;
                 }
-                let (answer, effect) = self.produce_batch(handled, request, index, item);
+                let (answer, effect) = self.produce_batch(&handled, request, index, item);
+                if answer.error_code == error_code::NONE {
+                    let answer = (place, partitions.len());
+                    pending.extend(self.pending(index, item.partition, answer, outcomes.len()));
+                }
                 if self.config.tells_events {
                     outcomes.push(self.outcome(index, &answer, effect));
                 }
@@ -327,28 +332,35 @@ impl Cluster {
                 partitions,
             });
         }
-        let is_answered = request.acks != ACKS_NONE || self.config.answers_without_acks;
-        self.tell(|| handled.event(is_answered, outcomes));
-        let mut answers = topics.iter().flat_map(|topic| &topic.partitions);
-        if answers.any(|answer| answer.error_code == LOSE_ANSWER) {
-            return Err(ANSWER_LOST);
-        }
-        if is_answered {
-            let answer = ProduceResponse {
-                node_endpoints: self.hinted_endpoints(&topics),
-                throttle_time_ms: self.throttle_of(handled.broker),
-                topics,
-            };
-            let header = &handled.header;
-            let bytes = answer.encode(header.api_version, header.correlation_id);
-            self.transmit(handled.peer, bytes);
-            return Ok(());
-        }
-        let mut answers = topics.iter().flat_map(|topic| &topic.partitions);
-        if answers.any(|answer| answer.error_code != error_code::NONE) {
-            return Err(ACKS_NONE_REFUSED);
-        }
-        Ok(())
+        let patience = u64::try_from(request.timeout_ms).unwrap_or(0);
+        self.conclude(Produced {
+            acks: request.acks,
+            deadline: handled.now + Duration::from_millis(patience),
+            handled,
+            topics,
+            outcomes,
+            pending,
+        })
+    }
+
+    /// What acks=all waits for: that followers have all that is in the log.
+    fn pending(
+        &self,
+        topic: Option<usize>,
+        partition: i32,
+        answer: (usize, usize),
+        outcome: usize,
+    ) -> Option<Pending> {
+        let topic = topic?;
+        let state = self.topics[topic].as_ref()?.partition(partition)?;
+        let end = state.log.next_offset();
+        Some(Pending {
+            topic,
+            partition,
+            end,
+            answer,
+            outcome,
+        })
     }
 
     /// One batch: its answer, and what it did.
@@ -368,7 +380,7 @@ impl Cluster {
                 13.. => error_code::UNKNOWN_TOPIC_ID,
             });
         };
-        let live_count = self.live_replicas(topic, index);
+        let (live_count, pace) = (self.live_replicas(topic, index), self.pace());
         let topic = self.topics[topic].as_mut().expect("a named topic is there");
         if topic.access != Access::Write {
             return refuse(error_code::TOPIC_AUTHORIZATION_FAILED);
@@ -404,12 +416,17 @@ impl Cluster {
                 Effect::Scripted,
             );
         }
-        if request.acks == ACKS_ALL && live_count < topic.config.min_insync_replicas {
+        partition.advance(handled.now, pace);
+        let in_sync = partition.replication.in_sync.len();
+        if request.acks == ACKS_ALL && in_sync < topic.config.min_insync_replicas {
             let mut answer = PartitionAnswer::refused(index, error_code::NOT_ENOUGH_REPLICAS);
             answer.log_start_offset = 0;
             return (answer, Effect::None);
         }
         let (mut answer, mut effect) = write(context, partition, index, &payload, version);
+        if effect == Effect::Appended {
+            partition.on_append(handled.now, pace);
+        }
         let wanted = usize::try_from(request.acks).unwrap_or(0);
         if are_acks_odd && wanted > live_count && answer.error_code == error_code::NONE {
             // Kafka 0.8 waits for more replicas than there are.
@@ -446,7 +463,7 @@ impl Cluster {
     }
 
     /// The addresses of the leaders that the answers hint at.
-    fn hinted_endpoints(&self, topics: &[TopicAnswer]) -> Vec<MetadataBroker> {
+    pub(super) fn hinted_endpoints(&self, topics: &[TopicAnswer]) -> Vec<MetadataBroker> {
         let answers = topics.iter().flat_map(|topic| &topic.partitions);
         let ids: BTreeSet<i32> = answers
             .filter_map(|answer| answer.current_leader)
@@ -524,46 +541,30 @@ enum Effect {
     ScriptedAppended,
 }
 
-/// The request at hand.
-struct Handled {
-    behaviour: Behaviour,
-    now: Instant,
-    peer: PeerId,
-    broker: BrokerId,
-    api: ApiKey,
-    header: RequestHeader,
-}
-
 /// Whether a client id can be part of the name of a JMX bean.
 fn is_fit_for_jmx(frame: &[u8]) -> bool {
     let id = client_id(frame).ok().flatten().unwrap_or_default();
     id.is_ascii() && !id.contains([',', '=', ':', '"', '*', '?', '\n'])
 }
 
-/// Somebody else leads; who, if anybody (KIP-951).
+/// Somebody else leads; who, if anybody.
 fn not_leader(index: i32, partition: &Partition) -> PartitionAnswer {
-    let mut answer = PartitionAnswer::refused(index, error_code::NOT_LEADER_OR_FOLLOWER);
-    answer.current_leader = partition.leader.map(|leader| LeaderHint {
+    PartitionAnswer {
+        current_leader: leader_hint(partition),
+        ..PartitionAnswer::refused(index, error_code::NOT_LEADER_OR_FOLLOWER)
+    }
+}
+
+/// Who leads a partition, for who asked the wrong one (KIP-951).
+pub(super) fn leader_hint(partition: &Partition) -> Option<LeaderHint> {
+    partition.leader.map(|leader| LeaderHint {
         leader_id: leader.0,
         leader_epoch: partition.leader_epoch,
-    });
-    answer
+    })
 }
 
 impl Handled {
     fn only_batch(&self, records: &Bytes) -> Result<BatchHeader, Refusal> {
         only_batch(self.behaviour, records, self.header.api_version)
-    }
-
-    fn event(&self, is_answered: bool, batches: Vec<BatchOutcome>) -> ClusterEvent {
-        ClusterEvent::Handled {
-            peer: self.peer,
-            broker: self.broker,
-            api: self.api,
-            api_version: self.header.api_version,
-            correlation_id: self.header.correlation_id,
-            is_answered,
-            batches,
-        }
     }
 }

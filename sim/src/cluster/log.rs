@@ -83,6 +83,28 @@ impl PartitionLog {
         }
     }
 
+    pub(super) const fn retention(&self) -> LogRetention {
+        self.retention
+    }
+
+    /// Takes away what is at this offset and after it. Only of a log that keeps its records.
+    pub(super) fn truncate(&mut self, end: i64) -> Vec<LogRecord> {
+        let kept = usize::try_from(end).expect("an offset");
+        if kept >= self.records.len() {
+            return Vec::new();
+        }
+        let lost = self.records.split_off(kept);
+        self.batches.retain(|batch| batch.base_offset < end);
+        self.batch_count = u64::try_from(self.batches.len()).expect("fits");
+        self.next_offset = end;
+        (self.digest, self.record_bytes) = (0, 0);
+        for record in std::mem::take(&mut self.records) {
+            self.count(record.key.as_deref(), record.value.as_deref());
+            self.records.push(record);
+        }
+        lost
+    }
+
     /// Every record in offset order; empty at [`LogRetention::Counts`].
     #[must_use]
     pub fn records(&self) -> &[LogRecord] {

@@ -20,6 +20,7 @@ impl Cluster {
         version: i16,
         request: &MetadataRequest,
     ) -> MetadataResponse {
+        self.advance();
         let selectors = request.topics.as_deref().unwrap_or_default();
         let behaviour = self.behaviour(broker);
         if let Some(error_code) = refusal(behaviour, version, selectors) {
@@ -174,9 +175,9 @@ impl Cluster {
     fn describe(&self, index: usize) -> MetadataTopic {
         let topic = self.topic_at(index);
         let partitions = (0..).zip(&topic.partitions).map(|(index, partition)| {
-            let is_live = |id: &BrokerId| self.is_up(*id);
-            let (isr, offline): (Vec<BrokerId>, Vec<BrokerId>) =
-                partition.replicas.iter().partition(|id| is_live(id));
+            let is_dead = |id: &&BrokerId| !self.is_up(**id);
+            let offline: Vec<BrokerId> =
+                partition.replicas.iter().filter(is_dead).copied().collect();
             let ids = |brokers: &[BrokerId]| brokers.iter().map(|id| id.0).collect::<Vec<i32>>();
             MetadataPartition {
                 error_code: match partition.leader {
@@ -187,7 +188,7 @@ impl Cluster {
                 leader_id: partition.leader.map_or(-1, |leader| leader.0),
                 leader_epoch: partition.leader_epoch,
                 replicas: ids(&partition.replicas),
-                isr: ids(&isr),
+                isr: ids(&partition.replication.in_sync),
                 offline_replicas: ids(&offline),
             }
         });

@@ -2,7 +2,8 @@
 //!
 //! Owns: brokers, topics, logs, producer states, and the connections to them. Never: time of its
 //! own, randomness, or I/O: bytes and `now` come in through [`Cluster::receive`], bytes go out
-//! through [`Cluster::poll_output`].
+//! through [`Cluster::poll_output`]. What waits for followers is answered by
+//! [`Cluster::handle_timeout`], when [`Cluster::poll_timeout`] says.
 //! Invariants: answers of one connection leave in the order of its requests; a record is in at most
 //! one log, at one offset; a closed connection is never heard of again.
 //!
@@ -34,9 +35,11 @@ mod log;
 mod metadata;
 mod peer;
 mod producer_state;
+mod replication;
 mod topic;
+mod waiting;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use titorelli::Instant;
@@ -50,9 +53,11 @@ pub use event::{BatchOutcome, ClusterEvent};
 pub use handle::{LOSE_ANSWER, OMIT_ANSWER};
 pub use log::{BatchFacts, LogHeader, LogRecord, PartitionLog, record_digest};
 pub use peer::PeerId;
+pub use replication::LostRecord;
 
 use handle::{ACKS_NONE_REFUSED, ANSWER_LOST, NO_API_VERSIONS};
 use peer::{Next, Peer};
+use replication::{Pace, Presence};
 use topic::{Partition, Topic};
 
 /// What the cluster wants done.
@@ -74,6 +79,8 @@ pub enum ClusterOutput {
 struct Broker {
     config: BrokerConfig,
     is_up: bool,
+    /// It fetches nothing from leaders.
+    is_held: bool,
     throttle_ms: i32,
     /// What it tells instead of the truth, while it lags behind.
     belief: Option<Belief>,
@@ -92,6 +99,10 @@ pub struct Cluster {
     /// Topics that were deleted, with their logs.
     buried: Vec<Topic>,
     peers: BTreeMap<PeerId, Peer>,
+    /// Invariant: exactly the peers that have a request which waits.
+    waiting: BTreeSet<PeerId>,
+    /// The latest time that was told.
+    now: Instant,
     outputs: VecDeque<ClusterOutput>,
     events: VecDeque<ClusterEvent>,
     next_peer: u64,
@@ -112,6 +123,7 @@ impl Cluster {
         let broker = |config: &BrokerConfig| Broker {
             config: config.clone(),
             is_up: true,
+            is_held: false,
             throttle_ms: 0,
             belief: None,
         };
@@ -130,6 +142,8 @@ impl Cluster {
             by_id: BTreeMap::new(),
             buried: Vec::new(),
             peers: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            now: Instant::ZERO,
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             next_peer: 1,
@@ -160,9 +174,16 @@ impl Cluster {
             return;
         };
         state.extend(bytes);
-        let broker = state.broker;
+        self.now = self.now.max(now);
+        self.read_on(peer);
+    }
+
+    /// Handles the whole frames of a peer, up to one that waits.
+    fn read_on(&mut self, peer: PeerId) {
+        let now = self.now;
         while let Some(state) = self.peers.get_mut(&peer) {
-            if state.is_mute {
+            let broker = state.broker;
+            if state.is_mute || state.waiting.is_some() {
                 return;
             }
             match state.next_frame(self.config.request_bytes_max) {
@@ -180,9 +201,11 @@ impl Cluster {
         }
     }
 
-    /// The client's end is gone. Whole requests that were received before have been handled.
+    /// The client's end is gone. Whole requests that were received before have been handled, but
+    /// for those behind one that waits for followers.
     pub fn disconnected(&mut self, peer: PeerId) {
         self.peers.remove(&peer);
+        self.waiting.remove(&peer);
     }
 
     /// The next thing to do, in order. May change after every other call.
@@ -206,6 +229,7 @@ impl Cluster {
         let Some(state) = self.peers.remove(&peer) else {
             return;
         };
+        self.waiting.remove(&peer);
         self.outputs.push_back(ClusterOutput::Close(peer));
         self.tell(|| ClusterEvent::Closed {
             peer,
@@ -246,6 +270,12 @@ impl Cluster {
         self.buried.iter().flat_map(Topic::logs)
     }
 
+    /// Every record that was in a log and is in none any more, with topic and partition.
+    pub fn lost_records(&self) -> impl Iterator<Item = (&str, i32, &LostRecord)> {
+        let topics = self.topics.iter().flatten().chain(&self.buried);
+        topics.flat_map(Topic::lost)
+    }
+
     /// Whether a topic of this name exists.
     #[must_use]
     pub fn has_topic(&self, name: &str) -> bool {
@@ -278,7 +308,7 @@ impl Cluster {
         topics.map(|topic| topic.partitions.len()).sum()
     }
 
-    /// A partition's leader and leader epoch; no leader while every replica is down.
+    /// A partition's leader and leader epoch; no leader while every replica in sync is down.
     ///
     /// # Panics
     /// There is no such partition.
@@ -288,6 +318,18 @@ impl Cluster {
             .partition(topic, partition)
             .expect("the partition exists");
         (state.leader, state.leader_epoch)
+    }
+
+    /// A partition's replicas in sync, and its high watermark.
+    ///
+    /// # Panics
+    /// There is no such partition.
+    #[must_use]
+    pub fn in_sync(&self, topic: &str, partition: i32) -> (&[BrokerId], i64) {
+        let state = self
+            .partition(topic, partition)
+            .expect("the partition exists");
+        (&state.replication.in_sync, state.replication.high_watermark)
     }
 
     /// The broker at this advertised address.
@@ -314,16 +356,61 @@ impl Cluster {
 
     // ---- Lookups ------------------------------------------------------------------------------
 
+    /// Every partition finds its leader and its replicas in sync, and who waits hears of it.
     fn elect(&mut self) {
+        let (now, pace) = (self.now, self.pace());
         let brokers = &self.brokers;
-        let is_live = |id: BrokerId| brokers.iter().any(|b| b.config.id == id && b.is_up);
+        let presence = |id: BrokerId| {
+            let broker = brokers.iter().find(|broker| broker.config.id == id);
+            broker.map_or(Presence::Down, Broker::presence)
+        };
         for partition in self
             .topics
             .iter_mut()
             .flatten()
             .flat_map(|t| &mut t.partitions)
         {
-            partition.elect(is_live);
+            partition.review(presence, now, pace);
+        }
+        self.tell_losses();
+        self.settle_waiting();
+    }
+
+    /// Time has passed for every partition.
+    fn advance(&mut self) {
+        let (now, pace) = (self.now, self.pace());
+        let topics = self.topics.iter_mut().flatten();
+        for partition in topics.flat_map(|topic| &mut topic.partitions) {
+            partition.advance(now, pace);
+        }
+    }
+
+    fn tell_losses(&mut self) {
+        let mut losses = Vec::new();
+        for topic in self.topics.iter_mut().flatten() {
+            for (index, partition) in (0..).zip(&mut topic.partitions) {
+                let state = &mut partition.replication;
+                if let Some(first) = state.lost.get(state.lost_told) {
+                    losses.push(ClusterEvent::Lost {
+                        topic: topic.name.clone(),
+                        partition: index,
+                        from_offset: first.record.offset,
+                        count: state.lost.len() - state.lost_told,
+                        is_unclean: first.is_unclean,
+                    });
+                    state.lost_told = state.lost.len();
+                }
+            }
+        }
+        for loss in losses {
+            self.tell(|| loss);
+        }
+    }
+
+    const fn pace(&self) -> Pace {
+        Pace {
+            fetch: self.config.replica_fetch,
+            lag_max: self.config.replica_lag_max,
         }
     }
 
@@ -357,5 +444,15 @@ impl Cluster {
         self.topic_mut(topic)
             .partition_mut(partition)
             .expect("the partition exists")
+    }
+}
+
+impl Broker {
+    const fn presence(&self) -> Presence {
+        match (self.is_up, self.is_held) {
+            (false, _) => Presence::Down,
+            (true, true) => Presence::Held,
+            (true, false) => Presence::Up,
+        }
     }
 }

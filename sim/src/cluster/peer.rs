@@ -3,6 +3,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::config::BrokerId;
+use super::waiting::Produced;
 
 /// A connection of a client to one broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +20,8 @@ pub(super) struct Peer {
     pub(super) broker: BrokerId,
     /// A broker thread that fails on a request neither answers it nor reads further ones.
     pub(super) is_mute: bool,
+    /// A request that is not answered yet, and nothing after it read.
+    pub(super) waiting: Option<Box<Produced>>,
     /// Bytes of frames that are not whole yet.
     inbox: BytesMut,
 }
@@ -41,6 +44,7 @@ impl Peer {
         Self {
             broker,
             is_mute: false,
+            waiting: None,
             inbox: BytesMut::new(),
         }
     }

@@ -111,6 +111,14 @@ impl ProducerStates {
         entry.batches.push_back(known);
     }
 
+    /// Forgets the batches at this offset and after it, which are not in the log any more.
+    pub(super) fn truncate(&mut self, end: i64) {
+        for entry in self.entries.values_mut() {
+            entry.batches.retain(|batch| batch.base_offset < end);
+        }
+        self.entries.retain(|_, entry| !entry.batches.is_empty());
+    }
+
     /// Forgets everything, as after `producer.id.expiration.ms`.
     pub(super) fn forget(&mut self) {
         self.entries.clear();

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::config::{Access, BrokerId, LogRetention, TopicConfig};
 use super::log::PartitionLog;
 use super::producer_state::ProducerStates;
+use super::replication::{LostRecord, Replication};
 
 /// A scripted answer for the next batch of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,11 +18,13 @@ pub(super) struct ScriptedFailure {
 /// One partition.
 #[derive(Debug)]
 pub(super) struct Partition {
-    /// `None` while every replica is down.
+    /// `None` while every replica in sync is down.
     pub(super) leader: Option<BrokerId>,
     pub(super) leader_epoch: i32,
-    /// All replicas; they share one log, so that a new leader never lacks a record.
+    /// All replicas, the preferred leader first.
     pub(super) replicas: Vec<BrokerId>,
+    /// How far each of them is.
+    pub(super) replication: Replication,
     pub(super) log: PartitionLog,
     pub(super) producers: ProducerStates,
     pub(super) scripted: VecDeque<ScriptedFailure>,
@@ -76,6 +79,7 @@ impl Topic {
             self.partitions.push(Partition {
                 leader: replicas.first().copied(),
                 leader_epoch: 0,
+                replication: Replication::of(&replicas),
                 replicas,
                 log: PartitionLog::new(retention),
                 producers: ProducerStates::default(),
@@ -90,41 +94,21 @@ impl Topic {
         numbered.map(|(partition, state)| (self.name.as_str(), partition, &state.log))
     }
 
+    /// What its logs have lost, with its name and the partitions.
+    pub(super) fn lost(&self) -> impl Iterator<Item = (&str, i32, &LostRecord)> {
+        let numbered = (0..).zip(&self.partitions);
+        numbered.flat_map(move |(partition, state)| {
+            let lost = state.replication.lost.iter();
+            lost.map(move |lost| (self.name.as_str(), partition, lost))
+        })
+    }
+
     pub(super) fn partition(&self, partition: i32) -> Option<&Partition> {
         self.partitions.get(usize::try_from(partition).ok()?)
     }
 
     pub(super) fn partition_mut(&mut self, partition: i32) -> Option<&mut Partition> {
         self.partitions.get_mut(usize::try_from(partition).ok()?)
-    }
-}
-
-impl Partition {
-    /// Makes `leader` the leader, under a new epoch.
-    pub(super) fn lead(&mut self, leader: Option<BrokerId>) {
-        self.leader = leader;
-        self.leader_epoch += 1;
-        if let Some(leader) = leader {
-            // A reassignment: a leader is always a replica.
-            if !self.replicas.contains(&leader) {
-                self.replicas.insert(0, leader);
-            }
-        }
-    }
-
-    /// Elects a leader if the present one is not alive.
-    pub(super) fn elect(&mut self, is_live: impl Fn(BrokerId) -> bool) {
-        if self.leader.is_some_and(&is_live) {
-            return;
-        }
-        let next = self
-            .replicas
-            .iter()
-            .copied()
-            .find(|broker| is_live(*broker));
-        if next != self.leader {
-            self.lead(next);
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::cluster::BrokerId;
 use crate::fault::Fault;
 use crate::journal::OwnedRecord;
 use crate::network::NetworkConfig;
-use crate::plan::{Plan, Stage, Step};
+use crate::plan::{Plan, Replicas, Stage, Step};
 use crate::story::ms;
 
 /// The keys that say how long something is tried.
@@ -33,6 +33,8 @@ pub(super) enum Edit {
     Core(Vec<&'static Key>),
     /// The network is this one.
     Network(NetworkConfig),
+    /// Topics are replicated like this.
+    Replicas(Replicas),
     /// Brokers are of these releases, and the producer is told so.
     Releases(Vec<(u16, u16, u16)>, ApiVersion),
     /// Nothing is answered without acks.
@@ -60,6 +62,7 @@ pub(super) fn edits(plan: &Plan) -> Vec<Edit> {
     let partitions = stage.topics.iter().copied().max().unwrap_or(1);
     edits.extend((1..partitions).map(Edit::Partitions));
     edits.extend(networks(&stage.network).into_iter().map(Edit::Network));
+    edits.extend(replicas(&stage.replicas).into_iter().map(Edit::Replicas));
     edits.extend(releases(stage));
     if stage.answers_without_acks {
         edits.push(Edit::Unanswered);
@@ -130,6 +133,7 @@ impl Edit {
                 }
             }
             Self::Network(network) => stage.network = *network,
+            Self::Replicas(replicas) => stage.replicas = *replicas,
             Self::Releases(releases, api_version) => {
                 stage.releases.clone_from(releases);
                 stage.core.api_version = *api_version;
@@ -199,6 +203,32 @@ fn networks(network: &NetworkConfig) -> Vec<NetworkConfig> {
         },
     ];
     plainer.retain(|plainer| plainer != network);
+    plainer
+}
+
+/// The default replication, and this one with one thing of it.
+fn replicas(replicas: &Replicas) -> Vec<Replicas> {
+    let plain = Replicas::default();
+    let mut plainer = vec![
+        plain,
+        Replicas {
+            factor: plain.factor,
+            ..*replicas
+        },
+        Replicas {
+            min_in_sync: plain.min_in_sync,
+            ..*replicas
+        },
+        Replicas {
+            fetch: plain.fetch,
+            ..*replicas
+        },
+        Replicas {
+            lag_max: plain.lag_max,
+            ..*replicas
+        },
+    ];
+    plainer.retain(|plainer| plainer != replicas);
     plainer
 }
 
@@ -353,12 +383,23 @@ fn milder(fault: &Fault) -> Vec<Fault> {
             .collect(),
         Fault::Starve(span) => shorter(*span).into_iter().map(Fault::Starve).collect(),
         Fault::Leap(span) => shorter(*span).into_iter().map(Fault::Leap).collect(),
+        Fault::ElectUnclean {
+            topic,
+            partition,
+            leader,
+        } => vec![Fault::MoveLeader {
+            topic: topic.clone(),
+            partition: *partition,
+            leader: *leader,
+        }],
         Fault::Recreate(topic, 2..) => vec![Fault::Recreate(topic.clone(), 1)],
         Fault::Cut(_)
         | Fault::Silence(_)
         | Fault::Stall(_)
         | Fault::Admit(_)
         | Fault::MoveLeader { .. }
+        | Fault::HoldReplicas(_)
+        | Fault::FreeReplicas(_)
         | Fault::Down(_)
         | Fault::Up(_)
         | Fault::FailNext { .. }

@@ -9,7 +9,7 @@ use titorelli::config::KEYS;
 use crate::fault::Fault;
 use crate::journal::OwnedRecord;
 use crate::network::{NetworkConfig, Span};
-use crate::plan::{Plan, Stage, Step};
+use crate::plan::{Plan, Replicas, Stage, Step};
 
 /// What a test may name, by where it is.
 const NAMES: [(&str, &[&str]); 3] = [
@@ -90,6 +90,7 @@ fn changes(stage: &Stage) -> Vec<String> {
     if stage.topics != plain.topics {
         changes.push(format!("topics = vec!{:?}", stage.topics));
     }
+    changes.extend(of_replicas(&stage.replicas, &plain.replicas));
     for key in KEYS {
         let value = key.value_in(&stage.core);
         if value != key.default {
@@ -97,6 +98,27 @@ fn changes(stage: &Stage) -> Vec<String> {
         }
     }
     changes.extend(of_network(&stage.network, &plain.network));
+    changes
+}
+
+fn of_replicas(replicas: &Replicas, plain: &Replicas) -> Vec<String> {
+    let mut changes = Vec::new();
+    for (name, count, plain) in [
+        ("factor", replicas.factor, plain.factor),
+        ("min_in_sync", replicas.min_in_sync, plain.min_in_sync),
+    ] {
+        if count != plain {
+            changes.push(format!("replicas.{name} = {count}"));
+        }
+    }
+    for (name, span, plain) in [
+        ("fetch", replicas.fetch, plain.fetch),
+        ("lag_max", replicas.lag_max, plain.lag_max),
+    ] {
+        if span != plain {
+            changes.push(format!("replicas.{name} = {}", of_duration(span)));
+        }
+    }
     changes
 }
 
@@ -216,6 +238,11 @@ fn of_fault(fault: &Fault) -> String {
             partition,
             leader,
         } => format!("move_leader(\"{topic}/{partition}\", {leader:?})"),
+        Fault::ElectUnclean {
+            topic,
+            partition,
+            leader,
+        } => format!("elect_unclean(\"{topic}/{partition}\", {leader:?})"),
         Fault::FailNext {
             topic,
             partition,
@@ -249,6 +276,8 @@ fn of_fault(fault: &Fault) -> String {
         | Fault::Silence(_)
         | Fault::Stall(_)
         | Fault::Admit(_)
+        | Fault::HoldReplicas(_)
+        | Fault::FreeReplicas(_)
         | Fault::Down(_)
         | Fault::Up(_)
         | Fault::Clog(..)

@@ -29,7 +29,7 @@ pub(super) struct Happening {
 type Accident = (&'static str, fn(&Scene) -> Happening);
 
 /// Every accident.
-const ACCIDENTS: [Accident; 18] = [
+const ACCIDENTS: [Accident; 21] = [
     ("the answer is lost", |at| now([at.lose_answer()])),
     ("the request is lost", |at| {
         now([at.fail(LOSE_ANSWER, false)])
@@ -41,6 +41,15 @@ const ACCIDENTS: [Accident; 18] = [
     ("the leader goes down", |at| now([Fault::Down(at.leader)])),
     ("the leader goes down while the answer is lost", |at| {
         after_append([at.lose_answer()], [Fault::Down(at.leader)])
+    }),
+    ("the leader goes down with what it alone has", |at| {
+        after_append(at.hold_followers(), [Fault::Down(at.leader)])
+    }),
+    ("a replica leads that lacks the batch", |at| {
+        after_append(at.hold_followers(), [at.elect_unclean()])
+    }),
+    ("a follower falls behind", |at| {
+        now([Fault::HoldReplicas(at.next)])
     }),
     ("the leader restarts", |at| now([Fault::Restart(at.leader)])),
     ("the leader falls silent", |at| {
@@ -151,6 +160,22 @@ impl Scene {
 
     fn lose_answer(&self) -> Fault {
         self.fail(LOSE_ANSWER, true)
+    }
+
+    /// Only the leader has what comes from now on.
+    fn hold_followers(&self) -> Vec<Fault> {
+        let followers = self.brokers.iter().filter(|broker| **broker != self.leader);
+        followers
+            .map(|broker| Fault::HoldReplicas(*broker))
+            .collect()
+    }
+
+    fn elect_unclean(&self) -> Fault {
+        Fault::ElectUnclean {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            leader: self.next,
+        }
     }
 
     fn move_leader(&self) -> Fault {

@@ -13,14 +13,14 @@ const STREAM: u64 = 0x6368_616f_7321;
 const FAULTS_MAX: u64 = 20;
 
 /// Faults, each with how long after the beginning it strikes. Of the kinds that a producer can
-/// survive, half are left out: none hides another. What takes the topic away is none of them, nor a
-/// clock that jumps past whatever the application waits for.
+/// survive, half are left out: none hides another. What takes the topic away is none of them, nor
+/// what all replicas in sync had, nor a clock that jumps past whatever the application waits for.
 pub(super) fn draw(seed: u64, span: Duration, targets: &Targets) -> Vec<(Duration, Fault)> {
     let mut entropy = Entropy::new(seed ^ STREAM);
     let is_survivable = |kind: &Kind| {
         !matches!(
             kind,
-            Kind::Delete | Kind::Recreate | Kind::Permit | Kind::Leap
+            Kind::Delete | Kind::Recreate | Kind::Permit | Kind::ElectUnclean | Kind::Leap
         )
     };
     let kinds: Vec<Kind> = Kind::ALL

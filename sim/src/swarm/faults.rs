@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Drawing;
-use crate::cluster::{Access, BrokerId, OMIT_ANSWER};
+use crate::cluster::{Access, BrokerId, LOSE_ANSWER, OMIT_ANSWER};
 use crate::codec::error_code;
 use crate::entropy::Entropy;
 use crate::fault::{Fault, Garbling};
@@ -12,10 +12,11 @@ use crate::plan::Step;
 use crate::story::ms;
 
 /// What a broker answers although the batch is in the log.
-const AFTER_APPEND: [i16; 3] = [
+const AFTER_APPEND: [i16; 4] = [
     error_code::REQUEST_TIMED_OUT,
     error_code::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
     OMIT_ANSWER,
+    LOSE_ANSWER,
 ];
 /// What a broker answers when it has not appended.
 const REFUSALS: [i16; 8] = [
@@ -60,6 +61,9 @@ pub(super) struct Lasting {
     not_before: Duration,
 }
 
+/// How often nobody follows anybody, where replicas fall behind: one broker alone matters little.
+const LEADERS_ALONE_PERCENT: u64 = 80;
+
 /// A kind of fault. Broker, partition and size are drawn with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -73,6 +77,10 @@ pub(crate) enum Kind {
     Silence,
     /// A partition gets another leader.
     MoveLeader,
+    /// A replica that may not be in sync leads a partition.
+    ElectUnclean,
+    /// A broker's replicas fall behind.
+    HoldReplicas,
     /// A broker goes down.
     Down,
     /// The next batches of a partition are refused.
@@ -116,12 +124,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 25] = [
+    pub(crate) const ALL: [Self; 27] = [
         Self::Cut,
         Self::CutRequest,
         Self::LoseResponse,
         Self::Silence,
         Self::MoveLeader,
+        Self::ElectUnclean,
+        Self::HoldReplicas,
         Self::Down,
         Self::Refuse,
         Self::FailAfterAppend,
@@ -168,14 +178,22 @@ impl Drawing {
             1
         };
         let fault = self.targets.draw_fault(&mut self.entropy, kind);
+        if kind == Kind::HoldReplicas && self.entropy.chance(LEADERS_ALONE_PERCENT) {
+            return self.draw_leaders_alone();
+        }
+        self.note_end(kind, &fault);
+        for _ in 0..times {
+            self.steps.push(Step::Inflict(fault.clone()));
+        }
+    }
+
+    /// A fault that lasts ends some time.
+    fn note_end(&mut self, kind: Kind, fault: &Fault) {
         if let Some(end) = fault.end() {
             let not_before = self.clock + self.knobs.lasts(kind);
             // One that lasts already lasts longer.
             self.lasting.retain(|lasting| lasting.end != end);
             self.lasting.push(Lasting { end, not_before });
-        }
-        for _ in 0..times {
-            self.steps.push(Step::Inflict(fault.clone()));
         }
     }
 
@@ -191,6 +209,42 @@ impl Drawing {
             }
         }
     }
+
+    /// Nobody follows anybody, and perhaps a leader is gone before the others have caught up.
+    fn draw_leaders_alone(&mut self) {
+        for broker in (1..=i32::from(self.targets.brokers)).map(BrokerId) {
+            let fault = Fault::HoldReplicas(broker);
+            self.note_end(Kind::HoldReplicas, &fault);
+            self.steps.push(Step::Inflict(fault));
+        }
+        let place = self.targets.draw_place(&mut self.entropy);
+        let burst = self.entropy.within(1, self.knobs.burst_max);
+        for _ in 0..burst.min(self.knobs.records_max - self.numbered) {
+            let mut record = self.draw_record();
+            (record.topic, record.partition) = (place.0.clone(), Some(place.1));
+            self.steps.push(Step::Send(record));
+        }
+        let pause = ms(self.entropy.pick(&[50, 500, 1_500]));
+        self.steps.push(Step::Wait(pause));
+        self.clock += pause;
+        if self.entropy.chance(60) {
+            let (topic, partition) = place;
+            let leader = self.draw_broker();
+            self.steps.push(Step::Inflict(if self.entropy.chance(70) {
+                Fault::MoveLeader {
+                    topic,
+                    partition,
+                    leader,
+                }
+            } else {
+                Fault::ElectUnclean {
+                    topic,
+                    partition,
+                    leader,
+                }
+            }));
+        }
+    }
 }
 
 impl Targets {
@@ -199,12 +253,22 @@ impl Targets {
         BrokerId(i32::try_from(entropy.within(1, count)).expect("few"))
     }
 
+    /// A partition that exists at first.
+    fn draw_place(&self, entropy: &mut Entropy) -> (String, i32) {
+        let (topic, partitions) = self.topics[entropy.index(self.topics.len())].clone();
+        let partition = entropy.below(u64::try_from(partitions).expect("positive"));
+        (topic, i32::try_from(partition).expect("below an i32"))
+    }
+
+    fn count_of(&self, topic: &str) -> i32 {
+        let found = self.topics.iter().find(|(name, _)| name == topic);
+        found.expect("it was drawn from them").1
+    }
+
     /// A fault of this kind.
     pub(crate) fn draw_fault(&self, entropy: &mut Entropy, kind: Kind) -> Fault {
         let broker = self.draw_broker(entropy);
-        let (topic, partitions) = self.topics[entropy.index(self.topics.len())].clone();
-        let partition = entropy.below(u64::try_from(partitions).expect("positive"));
-        let partition = i32::try_from(partition).expect("below an i32");
+        let (topic, partition) = self.draw_place(entropy);
         match kind {
             Kind::Cut => Fault::Cut(broker),
             Kind::CutRequest => Fault::CutRequestsAfter(broker, entropy.index(400)),
@@ -217,25 +281,15 @@ impl Targets {
                 partition,
                 leader: broker,
             },
+            Kind::ElectUnclean => Fault::ElectUnclean {
+                topic,
+                partition,
+                leader: broker,
+            },
+            Kind::HoldReplicas => Fault::HoldReplicas(broker),
             Kind::Down => Fault::Down(broker),
-            Kind::Refuse => {
-                let error_code = entropy.pick(&REFUSALS);
-                Fault::FailNext {
-                    topic,
-                    partition,
-                    error_code,
-                    append: false,
-                }
-            }
-            Kind::FailAfterAppend => {
-                let error_code = entropy.pick(&AFTER_APPEND);
-                Fault::FailNext {
-                    topic,
-                    partition,
-                    error_code,
-                    append: true,
-                }
-            }
+            Kind::Refuse => fail((topic, partition), entropy.pick(&REFUSALS), false),
+            Kind::FailAfterAppend => fail((topic, partition), entropy.pick(&AFTER_APPEND), true),
             Kind::Throttle => Fault::Throttle(broker, entropy.pick(&[50, 1_000])),
             Kind::Permit => {
                 let access = [Access::Describe, Access::None];
@@ -258,7 +312,7 @@ impl Targets {
             Kind::SwapAddresses => Fault::SwapAddresses(broker, self.draw_broker(entropy)),
             Kind::Delete => Fault::Delete(topic),
             Kind::Recreate => {
-                let count = partitions;
+                let count = self.count_of(&topic);
                 Fault::Recreate(topic, entropy.pick(&[1, count, count, count + 1]))
             }
             Kind::Starve => {
@@ -267,5 +321,14 @@ impl Targets {
             }
             Kind::Leap => Fault::Leap(ms(entropy.pick(&[1, 700, 20_000, 200_000]))),
         }
+    }
+}
+
+fn fail((topic, partition): (String, i32), error_code: i16, append: bool) -> Fault {
+    Fault::FailNext {
+        topic,
+        partition,
+        error_code,
+        append,
     }
 }

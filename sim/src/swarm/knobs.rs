@@ -7,7 +7,7 @@ use titorelli::{Acks, ApiVersion, Codec, Config, Partitioner};
 
 use crate::entropy::Entropy;
 use crate::network::{NetworkConfig, SlowLinks, Span};
-use crate::plan::Stage;
+use crate::plan::{Replicas, Stage};
 use crate::story::ms;
 
 use super::faults::{Habit, Kind, Targets};
@@ -41,6 +41,7 @@ pub(super) struct Knobs {
     /// Of the brokers, in turn; none: all are as new as they can be.
     releases: Vec<(u16, u16, u16)>,
     answers_without_acks: bool,
+    replicas: Replicas,
     pub(super) network: NetworkConfig,
     pub(super) faults: Vec<Habit>,
     pub(super) fault_percent: u64,
@@ -97,6 +98,7 @@ impl Knobs {
             core,
             releases: draw_releases(entropy),
             answers_without_acks: entropy.chance(25),
+            replicas: draw_replicas(entropy),
             network,
             faults,
             fault_percent: entropy.pick(&[0, 10, 30, 60]),
@@ -113,6 +115,10 @@ impl Knobs {
             is_damaged: entropy.chance(30),
         };
         knobs.is_damaged &= knobs.brokers > 1;
+        if knobs.is_damaged {
+            // Somebody else has to lead what the missing broker led.
+            knobs.replicas.factor = knobs.replicas.factor.max(2);
+        }
         draw_partitioner(entropy, &mut knobs.core);
         knobs.core.api_version = draw_api_version(entropy, &knobs.releases);
         knobs
@@ -126,6 +132,7 @@ impl Knobs {
             brokers: self.brokers,
             releases: self.releases.clone(),
             answers_without_acks: self.answers_without_acks,
+            replicas: self.replicas,
             network: self.network,
             topics: vec![self.partitions; self.topic_count],
         }
@@ -279,6 +286,16 @@ fn draw_partitioner(entropy: &mut Entropy, config: &mut Config) {
     }
 }
 
+/// Followers that are slow hold every request with acks=all up: a backlog must go through in time.
+fn draw_replicas(entropy: &mut Entropy) -> Replicas {
+    Replicas {
+        factor: entropy.pick(&[1, 2, 3, 3, 3]),
+        min_in_sync: entropy.pick(&[1, 2]),
+        fetch: ms(entropy.pick(&[0, 0, 5])),
+        lag_max: ms(entropy.pick(&[200, 200, 2_000, 30_000])),
+    }
+}
+
 fn draw_network(entropy: &mut Entropy) -> NetworkConfig {
     // Never zero: a core that is told not to pause would then go round in no time at all.
     let latencies = [50, 100, 1_000, 20_000];
@@ -316,6 +333,7 @@ impl fmt::Display for Knobs {
             "releases {:?}, answers without acks: {}, closed amid faults: {:?}, damaged: {}",
             self.releases, self.answers_without_acks, self.close_amid, self.is_damaged
         )?;
+        writeln!(f, "{:?}", self.replicas)?;
         writeln!(f, "{:?}", self.network)?;
         write!(f, "{:?}", self.core)
     }

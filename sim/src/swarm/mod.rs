@@ -199,7 +199,7 @@ impl Drawing {
         self.steps.push(Step::Close(CLOSE_WITHIN));
     }
 
-    fn draw_record(&mut self) -> OwnedRecord {
+    pub(super) fn draw_record(&mut self) -> OwnedRecord {
         let (topic, partitions) = self.knobs.draw_topic(&mut self.entropy);
         let number = self.numbered;
         self.numbered += 1;

@@ -4,9 +4,36 @@ use titorelli::{CloseCause, ConnId, Input};
 
 use super::World;
 use crate::check::judgement;
-use crate::cluster::ClusterOutput;
+use crate::cluster::{ClusterEvent, ClusterOutput};
+use crate::journal::{Journal, OwnedRecord, RecordId, RecordState};
 use crate::marks::Mark;
 use crate::network::Event;
+
+/// How many of the records that a leader took with it were acked.
+fn acked_and_lost(journal: &Journal, event: &ClusterEvent) -> usize {
+    let ClusterEvent::Lost {
+        topic,
+        partition,
+        from_offset,
+        ..
+    } = event
+    else {
+        return 0;
+    };
+    let is_lost = |(_, record, state): &(RecordId, &OwnedRecord, &RecordState)| match state {
+        RecordState::Acked {
+            partition: index,
+            offset,
+        } => record.topic == *topic && index == partition && offset >= from_offset,
+        RecordState::Waiting(_)
+        | RecordState::Rejected(_)
+        | RecordState::Cancelled
+        | RecordState::Accepted(_)
+        | RecordState::NotPersisted(_)
+        | RecordState::MaybePersisted(_) => false,
+    };
+    journal.records().filter(is_lost).count()
+}
 
 impl World {
     /// What the network brings: at once to the broker, and to the core as soon as it is awake.
@@ -140,6 +167,8 @@ impl World {
     pub(super) fn drain_cluster(&mut self) {
         while let Some(event) = self.cluster.poll_event() {
             judgement(&event);
+            self.sights
+                .cluster(&event, acked_and_lost(&self.journal, &event));
             self.narrate_cluster(&event);
         }
         while let Some(output) = self.cluster.poll_output() {

@@ -16,6 +16,7 @@ const PORTS_TO_MOVE_TO: u16 = 20_000;
 impl World {
     /// Does something to the cluster, now.
     pub fn control(&mut self, action: impl FnOnce(&mut Cluster)) {
+        self.cluster.handle_timeout(self.now);
         action(&mut self.cluster);
         self.settle();
     }
@@ -47,6 +48,7 @@ impl World {
         self.note("fault", format_args!("{fault:?}"));
         self.mark_fault(fault);
         self.sights.fault(fault);
+        self.cluster.handle_timeout(self.now);
         match fault {
             Fault::Cut(broker) => self.on_connections(*broker, Network::cut),
             Fault::CutRequestsAfter(broker, bytes) => {
@@ -85,7 +87,10 @@ impl World {
             Fault::Lag(broker) => self.cluster.lag(*broker),
             Fault::Blank(broker) => self.cluster.blank(*broker),
             Fault::CatchUp(broker) => self.cluster.catch_up(*broker),
+            Fault::HoldReplicas(broker) => self.cluster.hold_replicas(*broker, true),
+            Fault::FreeReplicas(broker) => self.cluster.hold_replicas(*broker, false),
             Fault::MoveLeader { topic, .. }
+            | Fault::ElectUnclean { topic, .. }
             | Fault::FailNext { topic, .. }
             | Fault::Permit(topic, _)
             | Fault::AddPartition(topic)
@@ -113,6 +118,7 @@ impl World {
     /// deleted stay so.
     pub fn heal(&mut self) {
         self.mark(|| Mark::Heals);
+        self.cluster.handle_timeout(self.now);
         self.network.heal();
         self.stalled.clear();
         self.garbled.clear();
@@ -122,6 +128,7 @@ impl World {
             self.cluster.throttle(broker, 0);
             self.cluster.catch_up(broker);
         }
+        self.cluster.sync_replicas();
         self.cluster.restore_addresses();
         self.cluster.forgive();
         self.cluster.permit();
@@ -162,6 +169,12 @@ fn inflict_on_topic(cluster: &mut Cluster, fault: &Fault, topic: &str) {
         && *partition < count
     {
         cluster.move_leader(topic, *partition, *leader);
+    } else if let Fault::ElectUnclean {
+        partition, leader, ..
+    } = fault
+        && *partition < count
+    {
+        cluster.elect_unclean(topic, *partition, *leader);
     } else if let Fault::FailNext {
         partition,
         error_code,

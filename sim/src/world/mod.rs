@@ -304,6 +304,7 @@ impl World {
     /// The core is asked last: its answer costs the most, and is seldom needed.
     fn is_quiet(&self) -> bool {
         self.network.next_at().is_none()
+            && self.cluster.poll_timeout().is_none()
             && self.journal.open_count() == 0
             && self.flushes.is_empty()
             && self.give_up_at.is_some() == self.is_closed
@@ -339,7 +340,8 @@ impl World {
         } else {
             self.core.poll_timeout()
         };
-        let due = [event_at, deadline.map(|deadline| deadline.at)];
+        let cluster_at = self.cluster.poll_timeout();
+        let due = [event_at, cluster_at, deadline.map(|deadline| deadline.at)];
         let Some(at) = due.into_iter().flatten().min().filter(|at| *at <= until) else {
             return false;
         };
@@ -349,8 +351,11 @@ impl World {
                 self.idle_calls = 0;
                 self.on_event(event);
             }
+        } else if cluster_at.is_some_and(|at| at <= self.now) {
+            self.idle_calls = 0;
+            self.cluster.handle_timeout(self.now);
         } else {
-            self.on_deadline(deadline.expect("one of the two is due"));
+            self.on_deadline(deadline.expect("one of them is due"));
         }
         self.settle();
         true
@@ -385,18 +390,19 @@ impl World {
     /// A step while the core is not called: what the network brings, or the end of the nap.
     fn doze(&mut self, until: Instant, wake_at: Instant) -> bool {
         let event_at = self.network.next_at().filter(|at| *at < wake_at);
-        let at = event_at.unwrap_or(wake_at);
+        let cluster_at = self.cluster.poll_timeout().filter(|at| *at < wake_at);
+        let at = [event_at, cluster_at].into_iter().flatten().min();
+        let at = at.unwrap_or(wake_at);
         if at > until {
             return false;
         }
         self.begin_step(at);
-        match event_at {
-            None => self.wake(),
-            Some(_) => {
-                if let Some(event) = self.network.pop(self.now) {
-                    self.on_event(event);
-                }
-            }
+        if let Some(event) = self.network.pop(self.now) {
+            self.on_event(event);
+        } else if cluster_at.is_some_and(|at| at <= self.now) {
+            self.cluster.handle_timeout(self.now);
+        } else if at == wake_at {
+            self.wake();
         }
         self.settle();
         true

@@ -209,6 +209,18 @@ impl World {
                 self.note(broker, text.trim_end());
                 self.mark_handled(event);
             }
+            ClusterEvent::Lost {
+                topic,
+                partition,
+                from_offset,
+                count,
+                is_unclean,
+            } => {
+                let how = if *is_unclean { ", though acked" } else { "" };
+                let place = format!("{topic}/{partition}");
+                let text = format!("{place} lost {count} from offset {from_offset} on{how}");
+                self.note("fault", text);
+            }
             ClusterEvent::Closed { broker, reason, .. } => {
                 self.note(broker, format_args!("closes the connection: {reason}"));
             }

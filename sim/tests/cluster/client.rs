@@ -148,8 +148,12 @@ pub(crate) fn ask(cluster: &mut Cluster, peer: PeerId, request: &[u8]) -> Option
 /// Error code and base offset of the answer to [`produce`].
 #[track_caller]
 pub(crate) fn produced(cluster: &mut Cluster, peer: PeerId, request: &[u8]) -> (i16, i64) {
-    let answer = ask(cluster, peer, request).expect("an answer");
-    let mut reader = Reader::new(&answer);
+    read_produced(&ask(cluster, peer, request).expect("an answer"))
+}
+
+/// Error code and base offset of one answer for one partition.
+pub(crate) fn read_produced(answer: &[u8]) -> (i16, i64) {
+    let mut reader = Reader::new(answer);
     reader.take(8).unwrap();
     assert_eq!(reader.count(1), Ok(1));
     reader.string().unwrap();

@@ -36,8 +36,14 @@ fn a_dead_broker_closes_refuses_and_hands_over() {
     cluster.set_down(BrokerId(3));
     assert_eq!(cluster.leader("orders", 0).0, None);
     cluster.set_up(BrokerId(1));
-    assert_eq!(cluster.leader("orders", 0).0, Some(BrokerId(1)));
     assert!(cluster.connect(BrokerId(1)).is_some());
+    assert_eq!(
+        cluster.leader("orders", 0).0,
+        None,
+        "the last in sync is missing"
+    );
+    cluster.set_up(BrokerId(3));
+    assert_eq!(cluster.leader("orders", 0).0, Some(BrokerId(3)));
     assert!(
         cluster.connect(BrokerId(9)).is_none(),
         "there is no broker 9"

@@ -5,4 +5,5 @@ mod client;
 mod faults;
 mod produce;
 mod replay;
+mod replicas;
 mod robust;

@@ -184,14 +184,12 @@ fn records_go_to_some_partition_when_none_has_a_leader() {
             config.batch_size = 0;
             config.delivery_timeout = Some(config.request_timeout);
         });
+        // Nobody leads them while only broker 1 is there to ask.
+        let replicas = [vec![BrokerId(2)], vec![BrokerId(2)]];
+        stage.world.control(|cluster| {
+            cluster.create_topic_at(TOPIC, cluster.config().topic, &replicas);
+        });
         stage.take_down([2]);
-        // Partition 0 is led by broker 1; take that from it, with the broker still there to ask.
-        stage
-            .world
-            .control(|cluster| cluster.create_topic(TOPIC, 2));
-        stage
-            .world
-            .control(|cluster| cluster.move_leader(TOPIC, 0, BrokerId(2)));
         stage.know(TOPIC);
         let records: Vec<_> = (0..100).map(|_| stage.send(TOPIC, None, 10)).collect();
         let counts = histogram(&stage.partitions(&records), 2);

@@ -14,7 +14,7 @@ use titorelli_sim::cluster::{Access, BrokerId};
 use titorelli_sim::{
     Fault, Garbling, NetworkConfig, OwnedRecord, Plan, Profile, RecordState, Shrunk,
 };
-use titorelli_sim::{SlowLinks, Span, Stage, Step, World, check, draw, ms, shrink_plan};
+use titorelli_sim::{Replicas, SlowLinks, Span, Stage, Step, World, check, draw, ms, shrink_plan};
 
 /// Forbids that a partition whose leader has moved acks what the plan sends; probes are not in it.
 fn no_ack_where_the_leader_moved(world: &World) {
@@ -128,6 +128,12 @@ fn every_kind_of_step_is_printed() {
     stage.answers_without_acks = true;
     stage.topics = vec![2, 1];
     stage.core.retries = 5;
+    stage.replicas = Replicas {
+        factor: 2,
+        min_in_sync: 2,
+        fetch: ms(5),
+        lag_max: ms(200),
+    };
     stage.network = NetworkConfig {
         latency: Span::between(Duration::from_micros(50), ms(20)),
         seal: Span::exactly(ms(1)),
@@ -170,6 +176,9 @@ fn faults() -> Vec<Fault> {
         Fault::Stall(broker),
         Fault::Admit(broker),
         Fault::move_leader("t0/1", broker),
+        Fault::elect_unclean("t0/1", broker),
+        Fault::HoldReplicas(broker),
+        Fault::FreeReplicas(broker),
         Fault::Down(broker),
         Fault::Up(broker),
         Fault::fail_next("t0/0", 6),

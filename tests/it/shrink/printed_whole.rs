@@ -11,6 +11,10 @@ fn everything() {
     stage.releases = vec![(2, 8, 0)];
     stage.answers_without_acks = true;
     stage.topics = vec![2, 1];
+    stage.replicas.factor = 2;
+    stage.replicas.min_in_sync = 2;
+    stage.replicas.fetch = ms(5);
+    stage.replicas.lag_max = ms(200);
     stage.core.set("retries", "5").unwrap();
     stage.network.latency = Span::between(Duration::from_micros(50), ms(20));
     stage.network.seal = Span::exactly(ms(1));
@@ -35,6 +39,9 @@ fn everything() {
     run.inflict(&Fault::Stall(BrokerId(1)));
     run.inflict(&Fault::Admit(BrokerId(1)));
     run.inflict(&Fault::move_leader("t0/1", BrokerId(1)));
+    run.inflict(&Fault::elect_unclean("t0/1", BrokerId(1)));
+    run.inflict(&Fault::HoldReplicas(BrokerId(1)));
+    run.inflict(&Fault::FreeReplicas(BrokerId(1)));
     run.inflict(&Fault::Down(BrokerId(1)));
     run.inflict(&Fault::Up(BrokerId(1)));
     run.inflict(&Fault::fail_next("t0/0", 6));

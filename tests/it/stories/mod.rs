@@ -8,6 +8,7 @@ mod ending;
 mod losing;
 mod old_brokers;
 mod reborn;
+mod replicas;
 mod requests;
 mod sending;
 mod timing;
