@@ -62,7 +62,7 @@ pub(super) struct Lasting {
 }
 
 /// How often nobody follows anybody, where replicas fall behind: one broker alone matters little.
-const LEADERS_ALONE_PERCENT: u64 = 80;
+const LEADERS_ALONE_PERCENT: u64 = 90;
 
 /// A kind of fault. Broker, partition and size are drawn with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,25 +224,32 @@ impl Drawing {
             (record.topic, record.partition) = (place.0.clone(), Some(place.1));
             self.steps.push(Step::Send(record));
         }
-        let pause = ms(self.entropy.pick(&[50, 500, 1_500]));
+        let pause = ms(self.entropy.pick(&[50, 500, 1_500, 1_500]));
         self.steps.push(Step::Wait(pause));
         self.clock += pause;
         if self.entropy.chance(60) {
-            let (topic, partition) = place;
             let leader = self.draw_broker();
-            self.steps.push(Step::Inflict(if self.entropy.chance(70) {
-                Fault::MoveLeader {
-                    topic,
-                    partition,
-                    leader,
-                }
-            } else {
-                Fault::ElectUnclean {
-                    topic,
-                    partition,
-                    leader,
-                }
-            }));
+            let is_unclean = self.entropy.chance(30);
+            // One of the two is another than it was.
+            for leader in [
+                leader,
+                BrokerId(leader.0 % i32::from(self.targets.brokers) + 1),
+            ] {
+                let (topic, partition) = place.clone();
+                self.steps.push(Step::Inflict(if is_unclean {
+                    Fault::ElectUnclean {
+                        topic,
+                        partition,
+                        leader,
+                    }
+                } else {
+                    Fault::MoveLeader {
+                        topic,
+                        partition,
+                        leader,
+                    }
+                }));
+            }
         }
     }
 }

@@ -292,7 +292,7 @@ fn draw_replicas(entropy: &mut Entropy) -> Replicas {
         factor: entropy.pick(&[1, 2, 3, 3, 3]),
         min_in_sync: entropy.pick(&[1, 2]),
         fetch: ms(entropy.pick(&[0, 0, 5])),
-        lag_max: ms(entropy.pick(&[200, 200, 2_000, 30_000])),
+        lag_max: ms(entropy.pick(&[200, 2_000, 2_000, 30_000])),
     }
 }
 
