@@ -1,5 +1,6 @@
 //! A run as a page: what is in it, by its structure; how it looks is for eyes.
 
+use titorelli::Acks;
 use titorelli::recording::{Payloads, Replay};
 use titorelli_sim::cluster::BrokerId;
 use titorelli_sim::{
@@ -79,6 +80,37 @@ fn a_story_has_its_lanes_arrows_faults_and_outcomes() {
     assert_eq!(count(&page, "circle", "fate acked"), 4);
     assert_eq!(count(&page, "circle", "call"), 2);
     assert!(page.contains("Every promise was kept.") && !page.contains("id=\"broken\""));
+}
+
+/// What is applied when the producer has given its connection up stands out.
+#[test]
+fn a_request_that_is_applied_late_stands_out() {
+    let mut story = Story::new(|config| config.request_timeout = ms(100));
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    story.draw();
+    story.strike(&Fault::Delay(BrokerId(1), ms(300)));
+    story.send("orders/0", "late");
+    story.run_until_idle();
+    let page = story.page();
+    assert_eq!(count(&page, "line", "request late"), 1);
+    assert_eq!(count(&page, "circle", "fate unknown"), 2);
+    assert_eq!(count(&page, "rect", "append"), 1);
+}
+
+/// Where no answer is owed, none is missed.
+#[test]
+fn an_answer_that_nobody_expects_is_not_lost() {
+    let mut story = Story::new(|config| config.acks = Acks::None);
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    story.draw();
+    story.send("orders/0", "fire");
+    story.run_until_idle();
+    let page = story.page();
+    assert_eq!(count(&page, "line", "request produce"), 1);
+    assert_eq!(count(&page, "line", "answer gone"), 0);
+    assert_eq!(count(&page, "rect", "append"), 1);
 }
 
 #[test]
