@@ -529,3 +529,24 @@ fn a_flush_is_bounded_and_tells_what_is_left() {
     );
     assert!(!late.is_done(), "it is still under way");
 }
+
+/// The embedded cluster keeps its own time: nothing comes over a socket when followers have caught
+/// up.
+#[test]
+fn all_in_sync_replicas_are_waited_for() {
+    let mut config = EmbeddedConfig::with_brokers(3);
+    config.cluster.replica_fetch = Duration::from_millis(50);
+    let embedded = Embedded::start(config).expect("loopback ports");
+    embedded.control(|cluster| cluster.create_topic("t", 1));
+    let mut config = self::config(&embedded);
+    config.acks = Acks::All;
+    let producer = Producer::new(config).expect("valid");
+    producer.partitions_for("t").expect("known");
+    for offset in 0..3 {
+        let began = Instant::now();
+        let receipt = producer.send(&Record::to("t").value(b"v"));
+        let written = receipt.expect("accepted").wait(PATIENCE).expect("in time");
+        assert_eq!(written.expect("acked").offset, offset);
+        assert!(began.elapsed() >= Duration::from_millis(50));
+    }
+}
