@@ -149,6 +149,11 @@ impl Connection {
         self.next_draft += 1;
     }
 
+    /// Whether the draft that leaves next lacks no seal.
+    pub(crate) fn has_sealed_draft(&self) -> bool {
+        self.drafts.front().is_some_and(|draft| draft.unsealed == 0)
+    }
+
     /// The number of the draft that carries a batch.
     pub(crate) fn draft_of(&self, batch: BatchId) -> Option<u64> {
         self.drafts

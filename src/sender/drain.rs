@@ -27,6 +27,10 @@ impl Sender {
     }
 
     fn drain_to(&mut self, slot: BrokerSlot) {
+        if let Some(conn) = self.brokers[slot.index()].conn {
+            // A throttle may have held them up.
+            self.emit_drafts(conn);
+        }
         if self.brokers[slot.index()].ring.is_empty() {
             return;
         }
@@ -234,14 +238,12 @@ impl Sender {
     }
 
     /// Sends the drafts that lack no seal, in order: the first that does holds up the rest, or
-    /// batches of a partition would overtake each other.
+    /// batches of a partition would overtake each other. None goes to a broker that has begun to
+    /// throttle meanwhile (L14).
     pub(super) fn emit_drafts(&mut self, conn: ConnId) {
         while let Some(connection) = self.connections.get_mut(&conn) {
-            if connection
-                .drafts
-                .front()
-                .is_none_or(|draft| draft.unsealed > 0)
-            {
+            let throttled_until = self.brokers[connection.broker.index()].throttled_until;
+            if !connection.has_sealed_draft() || throttled_until > self.now {
                 return;
             }
             let draft = connection.drafts.pop_front().expect("looked at");

@@ -134,9 +134,16 @@ impl Sender {
             .min_by_key(|deadline| deadline.at)
     }
 
-    /// When a broker with something in its ring can be sent to, or connected to.
+    /// When a broker with something drafted or in its ring can be sent to, or connected to.
     fn broker_deadline(&self, index: usize) -> Option<Deadline> {
         let broker = &self.brokers[index];
+        let conn = broker.conn.map(|conn| &self.connections[&conn]);
+        if conn.is_some_and(Connection::has_sealed_draft) {
+            return Some(Deadline {
+                at: broker.throttled_until,
+                reason: Reason::Throttle,
+            });
+        }
         if broker.ring.is_empty() {
             return None;
         }
@@ -179,10 +186,18 @@ impl Sender {
                 if retry_at <= wanted.at {
                     return Some(wanted);
                 }
-                Some(Deadline {
+                let reconnect = Deadline {
                     at: retry_at,
                     reason: Reason::ReconnectBackoff,
-                })
+                };
+                // A broker that throttles may be free to answer before that.
+                let free = self.earliest_throttle_end().map(|end| Deadline {
+                    at: end.at.max(wanted.at),
+                    ..end
+                });
+                free.into_iter()
+                    .chain([reconnect])
+                    .min_by_key(|deadline| deadline.at)
             }
             // Before it is due it is a timer like any other; after that, events decide.
             Oracle::Wait if wanted.at > self.now => Some(wanted),
