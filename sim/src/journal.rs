@@ -206,6 +206,26 @@ impl Journal {
         self.records[id.0].accepted_as
     }
 
+    /// How many records the core has accepted.
+    pub(crate) const fn accepted_count(&self) -> u64 {
+        self.accepted_count
+    }
+
+    /// The record of a ticket that has not ended.
+    pub(crate) fn with_ticket(&self, batch: BatchId, index: u32) -> Option<RecordId> {
+        self.by_ticket.get(&(batch, index)).copied()
+    }
+
+    /// The record that waits as this.
+    pub(crate) fn waiting_as(&self, waiter: WaiterId) -> Option<RecordId> {
+        self.by_waiter.get(&waiter).copied()
+    }
+
+    /// How many calls wait.
+    pub(crate) fn waiting_count(&self) -> usize {
+        self.by_waiter.len()
+    }
+
     /// How many records have neither ended nor been rejected.
     #[must_use]
     pub fn open_count(&self) -> usize {

@@ -347,6 +347,13 @@ impl Network {
         link.to_broker.extra = extra;
     }
 
+    /// The broker reads nothing from a connection that it throttles (KIP-219): what is asked there
+    /// meanwhile is answered after `until`.
+    pub(crate) fn mute(&mut self, conn: ConnId, until: Instant) {
+        let link = &mut self.links[conn];
+        link.to_client.last_arrival = link.to_client.last_arrival.max(until);
+    }
+
     /// Ends every fault that is planned or lasting. A connection that fell silent stays so, one
     /// that is clogged too, and what is on the wire stays there.
     pub(crate) fn heal(&mut self) {

@@ -53,6 +53,7 @@ impl Run {
 
     fn on(mut world: World, stage: &Stage, telling: Telling) -> Self {
         world.tell(telling);
+        world.tell_batches_apart();
         let topics = stage.topics();
         for (topic, partitions) in &topics {
             world.control(|cluster| cluster.create_topic(topic, *partitions));

@@ -1,15 +1,19 @@
-//! S7: how many requests are in flight, where, and beside which others.
+//! S7: how many requests are in flight, where, and beside which others. S9: how large they are.
 //!
 //! Owns: what the wire shows of the requests that are not answered yet. Never: the core's own
 //! counters.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::{Buf, Bytes, BytesMut};
-use titorelli::ConnId;
+use titorelli::{Config, ConnId, Instant};
 
+use super::attempts::AttemptLog;
 use super::frames::{read_batch, read_request};
-use crate::codec::{ProduceRequest, Request, TopicName};
+use super::leaders::Leaders;
+use super::throttle::Throttle;
+use crate::cluster::Cluster;
+use crate::codec::{ApiKey, ProduceRequest, Request, TopicName};
 
 /// A partition as a request names it.
 type Place = (TopicName, i32);
@@ -29,6 +33,11 @@ struct Flight {
 struct Sent {
     /// Where it begins in the connection's stream.
     begins_at: usize,
+    handed_at: Instant,
+    has_left: bool,
+    correlation_id: i32,
+    /// What was asked, in which version.
+    asked: (ApiKey, i16),
     flights: Vec<Flight>,
 }
 
@@ -42,48 +51,85 @@ struct Lane {
     left_bytes: usize,
     /// Bytes of answers that are not whole yet.
     answers: BytesMut,
+    /// An answer came that none of them waited for.
+    is_spoilt: bool,
 }
 
 /// Watches the wire. Only for producers that wait for answers (acks other than 0).
 #[derive(Debug)]
 pub(crate) struct Flights {
     max_in_flight: usize,
+    request_bytes_max: usize,
     lanes: BTreeMap<ConnId, Lane>,
-    /// The checksum of the records of every batch of which a byte left; `None`: the application may
-    /// send equals, and a batch that left before is not known by its content.
-    left: Option<BTreeSet<u64>>,
+    pub(crate) attempts: AttemptLog,
+    throttle: Throttle,
+    /// Where a Metadata request is not answered yet.
+    asked: Option<ConnId>,
+    pub(crate) leaders: Leaders,
 }
 
 impl Flights {
-    pub(crate) fn new(max_in_flight: usize) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
-            max_in_flight,
+            max_in_flight: config.max_in_flight_requests_per_connection,
+            request_bytes_max: config.max_request_size,
             lanes: BTreeMap::new(),
-            left: Some(BTreeSet::new()),
+            attempts: AttemptLog::new(config),
+            throttle: Throttle::new(config),
+            asked: None,
+            leaders: Leaders::default(),
         }
     }
 
     /// Batches may be equal from now on: retries are not told from them.
     pub(crate) fn allow_equals(&mut self) {
-        self.left = None;
+        self.attempts.allow_equals();
     }
 
     /// The producer hands out a request.
-    pub(crate) fn on_request(&mut self, conn: ConnId, frame: &Bytes) {
-        let (_, _, request) = read_request(frame);
+    pub(crate) fn on_request(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        frame: &Bytes,
+        cluster: &Cluster,
+    ) {
+        let (header, api, request) = read_request(frame);
         let flights = match request {
             Request::Produce(request) => self.flights_of(&request),
             Request::Metadata(_) | Request::ApiVersions(_) | Request::InitProducerId(_) => {
                 Vec::new()
             }
         };
+        let bytes = 4 + frame.len();
+        assert!(
+            flights.len() <= 1 || bytes <= self.request_bytes_max,
+            "S9: {} batches in {bytes} bytes, {} are allowed",
+            flights.len(),
+            self.request_bytes_max
+        );
+        self.throttle.on_request(now, conn);
+        if api == ApiKey::Metadata {
+            let before = self.asked.replace(conn);
+            assert!(
+                before.is_none(),
+                "L9: {conn:?} is asked, and {before:?} owes an answer"
+            );
+        }
         for flight in &flights {
-            self.check(conn, flight);
+            self.check(now, conn, flight, cluster);
         }
         let lane = self.lanes.entry(conn).or_default();
         let begins_at = lane.handed_bytes;
-        lane.handed_bytes += 4 + frame.len();
-        lane.requests.push_back(Sent { begins_at, flights });
+        lane.handed_bytes += bytes;
+        lane.requests.push_back(Sent {
+            begins_at,
+            handed_at: now,
+            has_left: false,
+            correlation_id: header.correlation_id,
+            asked: (api, header.api_version),
+            flights,
+        });
         let count = lane.requests.len();
         assert!(
             count <= self.max_in_flight,
@@ -92,7 +138,7 @@ impl Flights {
     }
 
     /// The producer hears the broker's bytes.
-    pub(crate) fn on_answer(&mut self, conn: ConnId, bytes: &[u8]) {
+    pub(crate) fn on_answer(&mut self, now: Instant, conn: ConnId, bytes: &[u8]) {
         let Some(lane) = self.lanes.get_mut(&conn) else {
             return;
         };
@@ -104,9 +150,18 @@ impl Flights {
             if lane.answers.len() < 4 + length {
                 return;
             }
-            lane.answers.advance(4 + length);
+            lane.answers.advance(4);
+            let answer = lane.answers.split_to(length);
+            let answered = answer.first_chunk().map(|id| i32::from_be_bytes(*id));
+            let request = lane.requests.pop_front();
             // Nobody asked for a spoilt answer.
-            let _ = lane.requests.pop_front();
+            lane.is_spoilt |= request.as_ref().map(|request| request.correlation_id) != answered;
+            if let Some(request) = request {
+                self.throttle.on_answer(now, conn, request.asked, &answer);
+                if request.asked.0 == ApiKey::Metadata {
+                    self.asked = None;
+                }
+            }
         }
     }
 
@@ -116,22 +171,39 @@ impl Flights {
             return;
         };
         lane.left_bytes += bytes;
-        let Some(left) = &mut self.left else {
-            return;
-        };
         let left_bytes = lane.left_bytes;
-        let has_left = |request: &&Sent| request.begins_at < left_bytes;
-        let requests = lane.requests.iter().take_while(has_left);
-        left.extend(
-            requests
-                .flat_map(|request| &request.flights)
-                .map(|f| f.checksum),
+        let leaves = |request: &&mut Sent| request.begins_at < left_bytes;
+        for request in lane.requests.iter_mut().take_while(leaves) {
+            if core::mem::replace(&mut request.has_left, true) {
+                continue;
+            }
+            for flight in &request.flights {
+                self.attempts.on_left(flight.checksum, request.handed_at);
+            }
+        }
+    }
+
+    /// The producer gives a connection up, for it did not answer in time.
+    pub(crate) fn on_request_timeout(&self, now: Instant, conn: ConnId) {
+        self.throttle.on_request_timeout(now, conn);
+    }
+
+    /// The producer has heard the broker's bytes.
+    ///
+    /// # Panics
+    /// It goes on with a connection that makes no sense.
+    pub(crate) fn check_answers(&self, conn: ConnId) {
+        let is_spoilt = self.lanes.get(&conn).is_some_and(|lane| lane.is_spoilt);
+        assert!(
+            !is_spoilt,
+            "S6: {conn:?} goes on after an answer that was not the next"
         );
     }
 
     /// The producer knows that the connection is gone.
     pub(crate) fn on_end(&mut self, conn: ConnId) {
         self.lanes.remove(&conn);
+        self.asked.take_if(|asked| *asked == conn);
     }
 
     fn flights_of(&self, request: &ProduceRequest) -> Vec<Flight> {
@@ -142,8 +214,7 @@ impl Flights {
                 let size = u64::try_from(batch.records.len()).expect("a batch fits a frame");
                 let checksum = size << 32 | u64::from(crc32c::crc32c(&batch.records));
                 let place = (topic.topic.clone(), item.partition);
-                let has_left = |left: &BTreeSet<u64>| left.contains(&checksum);
-                let is_retry = self.left.as_ref().is_some_and(has_left);
+                let is_retry = self.attempts.has_left(checksum);
                 flights.push(Flight {
                     place,
                     checksum,
@@ -154,7 +225,21 @@ impl Flights {
         flights
     }
 
-    fn check(&self, conn: ConnId, next: &Flight) {
+    fn check(&self, now: Instant, conn: ConnId, next: &Flight, cluster: &Cluster) {
+        // A topic that has gone has no name any more.
+        let named = || {
+            let name = match &next.place.0 {
+                TopicName::Name(name) => Some(name.as_str()),
+                TopicName::Id(id) => cluster.topic_name(id),
+            };
+            name.map(|name| (name.to_owned(), next.place.1))
+        };
+        if next.is_retry
+            && let Some(place) = named()
+        {
+            let moved_at = self.leaders.moved_at(&place);
+            self.attempts.on_handed(now, next.checksum, moved_at);
+        }
         for (other_conn, lane) in &self.lanes {
             let others = lane.requests.iter().flat_map(|request| &request.flights);
             for other in others.filter(|other| other.place == next.place) {
@@ -164,6 +249,11 @@ impl Flights {
                 assert!(
                     is_alone,
                     "S7d: {next:?} travels beside {other:?}, one of them again"
+                );
+                let may_go = named().is_none_or(|place| self.leaders.may_take_more(now, &place));
+                assert!(
+                    may_go,
+                    "S7e: {next:?} goes to a leader that has acknowledged nothing yet"
                 );
             }
         }

@@ -19,7 +19,8 @@ const AFTER_APPEND: [i16; 4] = [
     LOSE_ANSWER,
 ];
 /// What a broker answers when it has not appended.
-const REFUSALS: [i16; 8] = [
+const REFUSALS: [i16; 9] = [
+    OMIT_ANSWER,
     error_code::NOT_LEADER_OR_FOLLOWER,
     error_code::UNKNOWN_TOPIC_OR_PARTITION,
     error_code::LEADER_NOT_AVAILABLE,

@@ -52,7 +52,8 @@ impl World {
         self.idle_calls = 0;
         let now = self.now;
         let result = record.lend(|record| self.core.send_until(now, record, give_up_at));
-        let id = self.called(record, result);
+        let is_late = self.naps.is_asleep();
+        let id = self.called(record, result, is_late);
         self.settle();
         id
     }
@@ -63,6 +64,7 @@ impl World {
         question: impl FnOnce(&mut RecordedCore, Instant) -> Result<T, SendError>,
     ) -> Result<T, SendError> {
         self.idle_calls = 0;
+        self.watch.on_question();
         let told = question(&mut self.core, self.now);
         if let Err(SendError::WouldBlock(waiter)) = &told {
             self.inbox.turns.insert(*waiter, None);

@@ -1,7 +1,9 @@
 //! What the core wants done, and what it tells.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
-use titorelli::{Delivery, Outcome, Output, SendError, WaiterId};
+use titorelli::{ConnId, Delivery, Outcome, Output, SendError, WaiterId};
 
 use super::{Connection, World};
 use crate::marks::Mark;
@@ -9,22 +11,9 @@ use crate::marks::Mark;
 impl World {
     pub(super) fn on_output(&mut self, output: Output) {
         let now = self.now;
+        self.watch_output(&output);
         match output {
-            Output::Connect { conn, host, port } => {
-                let broker = self.cluster.broker_at(&host, port);
-                let connection = Connection {
-                    host,
-                    port,
-                    broker,
-                    peer: None,
-                    is_open: true,
-                    requests: BytesMut::new(),
-                };
-                self.connections.push(conn, connection);
-                self.note("core", format_args!("connect -> {}", self.name_of(conn)));
-                self.mark(|| Mark::Opens(conn, broker));
-                self.network.connect(now, conn);
-            }
+            Output::Connect { conn, host, port } => self.on_connect(conn, host, port),
             Output::Transmit { conn, bytes } => {
                 self.digest = crc32c::crc32c_append(self.digest, &now.as_micros().to_be_bytes());
                 self.digest = crc32c::crc32c_append(self.digest, &bytes);
@@ -48,7 +37,8 @@ impl World {
                 self.sights.resumed(&result);
                 self.narrate_resume(&record, &result);
                 self.mark(|| Mark::Records(vec![id]));
-                self.journal.answered(now, id, result);
+                self.journal.answered(now, id, result.clone());
+                self.watch.on_answer(now, id, &result, true, &self.journal);
             }
             Output::Refused(waiter, error) => self.on_refused(waiter, error),
             Output::Flushed(id) => {
@@ -75,6 +65,22 @@ impl World {
         }
     }
 
+    fn on_connect(&mut self, conn: ConnId, host: Arc<str>, port: u16) {
+        let broker = self.cluster.broker_at(&host, port);
+        let connection = Connection {
+            host,
+            port,
+            broker,
+            peer: None,
+            is_open: true,
+            requests: BytesMut::new(),
+        };
+        self.connections.push(conn, connection);
+        self.note("core", format_args!("connect -> {}", self.name_of(conn)));
+        self.mark(|| Mark::Opens(conn, broker));
+        self.network.connect(self.now, conn);
+    }
+
     fn on_delivered(&mut self, delivery: Delivery) {
         self.digest_outcome(&delivery);
         self.sights.delivery(&delivery);
@@ -83,7 +89,7 @@ impl World {
         self.narrate_delivery(&delivery, &ended);
         self.inbox.delivered(&ended, delivery);
         if let Some(record) = self.echoes.pop_front() {
-            self.offer(record);
+            self.offer(record, true);
         }
     }
 

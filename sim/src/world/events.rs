@@ -1,5 +1,7 @@
 //! What the network and the cluster bring.
 
+use core::time::Duration;
+
 use titorelli::{CloseCause, ConnId, Input};
 
 use super::World;
@@ -84,6 +86,7 @@ impl World {
                 if let Some(flights) = &mut self.flights {
                     flights.on_sent(conn, count);
                 }
+                self.watch.on_sent(conn, count);
                 self.inform(conn, Input::Sent(conn, count));
             }
             Event::ToBroker(conn, bytes) => {
@@ -93,10 +96,11 @@ impl World {
             }
             Event::ToClient(conn, bytes) => {
                 if let Some(flights) = &mut self.flights {
-                    flights.on_answer(conn, &bytes);
+                    flights.on_answer(now, conn, &bytes);
                 }
                 self.mark_answers(conn, &bytes);
                 self.inform(conn, Input::Received(conn, &bytes));
+                self.heard = Some(conn);
             }
             Event::BrokerSeesEnd(conn) => {
                 let connection = &mut self.connections[conn];
@@ -180,7 +184,12 @@ impl World {
                             None => bytes,
                             Some(garbling) => garbling.spoil(&bytes).into(),
                         };
+                        let throttled = broker.and_then(|broker| self.throttled.get(&broker));
+                        let until = throttled.map(|ms| self.now + Duration::from_millis(*ms));
                         self.network.respond(self.now, *conn, bytes);
+                        if let Some(until) = until {
+                            self.network.mute(*conn, until);
+                        }
                     }
                 }
                 ClusterOutput::Close(peer) => {

@@ -49,6 +49,10 @@ impl World {
         self.mark_fault(fault);
         self.sights.fault(fault);
         self.cluster.handle_timeout(self.now);
+        self.watch.on_fault(fault);
+        if let Some(flights) = &mut self.flights {
+            flights.leaders.on_fault(fault);
+        }
         match fault {
             Fault::Cut(broker) => self.on_connections(*broker, Network::cut),
             Fault::CutRequestsAfter(broker, bytes) => {
@@ -83,7 +87,11 @@ impl World {
             Fault::Up(broker) => self.cluster.set_up(*broker),
             Fault::Restart(broker) => self.cluster.close_connections(*broker),
             Fault::Upgrade(broker, release) => self.cluster.upgrade(*broker, *release),
-            Fault::Throttle(broker, throttle_ms) => self.cluster.throttle(*broker, *throttle_ms),
+            Fault::Throttle(broker, throttle_ms) => {
+                let millis = u64::try_from(*throttle_ms).unwrap_or(0);
+                self.throttled.insert(*broker, millis);
+                self.cluster.throttle(*broker, *throttle_ms);
+            }
             Fault::Lag(broker) => self.cluster.lag(*broker),
             Fault::Blank(broker) => self.cluster.blank(*broker),
             Fault::CatchUp(broker) => self.cluster.catch_up(*broker),
@@ -122,6 +130,7 @@ impl World {
         self.network.heal();
         self.stalled.clear();
         self.garbled.clear();
+        self.throttled.clear();
         let brokers: Vec<BrokerId> = self.cluster.config().brokers.iter().map(|b| b.id).collect();
         for broker in brokers {
             self.cluster.set_up(broker);

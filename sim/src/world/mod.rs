@@ -11,6 +11,7 @@ mod faults;
 mod mark;
 mod nap;
 mod narrate;
+mod watching;
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,7 +26,7 @@ use titorelli::{
 };
 
 use crate::by_conn::ByConn;
-use crate::check::Flights;
+use crate::check::{Flights, Watch};
 use crate::cluster::{BrokerId, Cluster, ClusterConfig, PeerId};
 use crate::fault::{Fault, Garbling};
 use crate::journal::{Journal, OwnedRecord, RecordId};
@@ -91,6 +92,8 @@ pub struct World {
     peers: BTreeMap<PeerId, ConnId>,
     /// Brokers whose network swallows attempts to connect.
     stalled: BTreeSet<BrokerId>,
+    /// How long brokers read nothing after an answer, in milliseconds.
+    throttled: BTreeMap<BrokerId, u64>,
     /// Brokers whose next answer is spoilt.
     garbled: BTreeMap<BrokerId, Garbling>,
     /// When the core was not called.
@@ -113,6 +116,9 @@ pub struct World {
     sights: Sights,
     /// Watches S7, for a producer that waits for answers.
     flights: Option<Flights>,
+    watch: Watch,
+    /// Whose bytes the core has heard in this step.
+    heard: Option<ConnId>,
     /// How much is shown when the run has ended.
     telling: Telling,
     /// Steps taken so far.
@@ -155,8 +161,8 @@ impl World {
         core_config.bootstrap_servers = addresses.collect();
         core_config.trace = true;
         let is_answered = core_config.acks != Acks::None;
-        let max_in_flight = core_config.max_in_flight_requests_per_connection;
-        let flights = is_answered.then(|| Flights::new(max_in_flight));
+        let flights = is_answered.then(|| Flights::new(&core_config));
+        let watch = Watch::new(&core_config, &cluster_config.brokers);
         let mut core_seed = [0; 32];
         core_seed[..8].copy_from_slice(&seed.to_be_bytes());
         let wall_clock_ms = cluster_config.wall_clock_ms;
@@ -174,6 +180,7 @@ impl World {
             connections: ByConn::new(),
             peers: BTreeMap::new(),
             stalled: BTreeSet::new(),
+            throttled: BTreeMap::new(),
             garbled: BTreeMap::new(),
             naps: Naps::default(),
             moves: 0,
@@ -185,6 +192,8 @@ impl World {
             digest: 0,
             sights: Sights::default(),
             flights,
+            watch,
+            heard: None,
             telling: Telling::Tail,
             steps: 0,
             ambushes: Vec::new(),
@@ -198,7 +207,8 @@ impl World {
 
     /// The application sends a record. A call that has to wait is resumed when its turn comes.
     pub fn send(&mut self, record: OwnedRecord) -> RecordId {
-        let id = self.offer(record);
+        let is_late = self.naps.is_asleep();
+        let id = self.offer(record, is_late);
         self.settle();
         id
     }
@@ -208,17 +218,25 @@ impl World {
         self.echoes.push_back(record);
     }
 
-    fn offer(&mut self, record: OwnedRecord) -> RecordId {
+    /// `is_late`: there are effects of the core that nobody has carried out.
+    fn offer(&mut self, record: OwnedRecord, is_late: bool) -> RecordId {
         self.idle_calls = 0;
         let result = record.lend(|record| self.core.send(self.now, record));
-        self.called(record, result)
+        self.called(record, result, is_late)
     }
 
     /// Notes a call and its result.
-    fn called(&mut self, record: OwnedRecord, result: Result<Ticket, SendError>) -> RecordId {
+    fn called(
+        &mut self,
+        record: OwnedRecord,
+        result: Result<Ticket, SendError>,
+        is_late: bool,
+    ) -> RecordId {
         self.sights.call(&result);
         self.narrate_send(&record, &result);
-        let id = self.journal.sent(self.now, record, result);
+        let id = self.journal.sent(self.now, record, result.clone());
+        let (now, journal) = (self.now, &self.journal);
+        self.watch.on_answer(now, id, &result, is_late, journal);
         self.mark(|| Mark::Records(vec![id]));
         id
     }
@@ -228,6 +246,7 @@ impl World {
         let id = self.core.flush(self.now);
         self.note("app", format_args!("flush {}", id.0));
         self.flushes.insert(id, self.now);
+        self.watch.on_flush(self.now, id, &self.journal);
         self.settle();
         id
     }
@@ -239,6 +258,7 @@ impl World {
         };
         let label = self.journal.record(id).label();
         self.note("app", format_args!("cancel {label}"));
+        self.watch.on_cancelled(id);
         self.sights.cancelled();
         self.core.cancel(self.now, waiter);
         self.settle();
@@ -248,6 +268,7 @@ impl World {
     /// asks when none are.
     pub fn partitions_for(&mut self, topic: &str) -> usize {
         let known = self.core.partitions_for(self.now, topic);
+        self.watch.on_question();
         self.settle();
         known.map_or(0, |partitions| partitions.len())
     }
@@ -261,6 +282,7 @@ impl World {
         let give_up_at = self.now + give_up_after;
         self.give_up_at = Some(give_up_at);
         self.core.close(self.now, give_up_at);
+        self.watch.on_close(self.now);
         self.settle();
     }
 
@@ -345,6 +367,7 @@ impl World {
         let Some(at) = due.into_iter().flatten().min().filter(|at| *at <= until) else {
             return false;
         };
+        self.call_early(at);
         self.begin_step(at);
         if event_at.is_some_and(|at| at <= self.now) {
             if let Some(event) = self.network.pop(self.now) {
@@ -425,6 +448,7 @@ impl World {
             stats.buffered_bytes <= limit,
             "S8: more buffered than buffer_memory"
         );
+        self.look(stats.buffered_bytes);
     }
 
     /// The core's own invariants, before time goes on. They take time for each partition: in a

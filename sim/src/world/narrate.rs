@@ -136,9 +136,11 @@ impl World {
             connection.requests.advance(4);
             frames.push(connection.requests.split_to(length).freeze());
         }
-        if let Some(flights) = &mut self.flights {
-            for frame in &frames {
-                flights.on_request(conn, frame);
+        let (now, cluster) = (self.now, &self.cluster);
+        for frame in &frames {
+            self.watch.on_request(now, conn, frame);
+            if let Some(flights) = &mut self.flights {
+                flights.on_request(now, conn, frame, cluster);
             }
         }
         if self.timeline.is_on() {

@@ -170,7 +170,8 @@ fn a_broker_that_pauses_is_not_left_out_before_the_timeout() {
     for (value_bytes, least) in [(50, 45), (200, 15)] {
         let mut stage = stage(|config| config.partitioner_availability_timeout = ms(100));
         stage.topic(TOPIC, 6);
-        stage.world.inflict(&Fault::Throttle(BrokerId(2), 80));
+        // Five answers under way, each after the pause that the one before it asked for.
+        stage.world.inflict(&Fault::Throttle(BrokerId(2), 15));
         let windows: Vec<_> = (0..8).map(|_| load(&mut stage, 100, value_bytes)).collect();
         stage.world.run_until_quiet();
         for records in windows {

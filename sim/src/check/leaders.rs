@@ -1,0 +1,95 @@
+//! S7e and S15: a leader gets one batch until it acknowledges, and who leads by the newest epoch is
+//! who leads.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use titorelli::Instant;
+
+use crate::cluster::Cluster;
+use crate::fault::Fault;
+
+/// No seal takes so long: what was drafted for the leader before has left by then.
+const DRAFTS_LEAVE_WITHIN: Duration = Duration::from_millis(20);
+
+/// A partition by its topic's name.
+type Place = (String, i32);
+
+/// What the core was told of a partition's leader.
+#[derive(Debug, Default)]
+struct Leader {
+    /// When it last changed.
+    moved_at: Option<Instant>,
+    /// Whether the present one has acknowledged a batch.
+    is_proven: bool,
+}
+
+/// Who leads, as the core tells.
+#[derive(Debug, Default)]
+pub(crate) struct Leaders {
+    by_place: BTreeMap<Place, Leader>,
+    /// A topic has gone: epochs may have begun anew.
+    is_unsure: bool,
+    /// The core was not called for a while: drafts may be old.
+    has_slept: bool,
+}
+
+impl Leaders {
+    pub(crate) fn on_fault(&mut self, fault: &Fault) {
+        self.is_unsure |= matches!(fault, Fault::Delete(_) | Fault::Recreate(..));
+        self.has_slept |= matches!(fault, Fault::Starve(_) | Fault::Leap(_));
+    }
+
+    /// The core believes in another leader, of this epoch.
+    ///
+    /// # Panics
+    /// The epoch is the newest, and its leader is somebody else.
+    pub(crate) fn on_changed(
+        &mut self,
+        now: Instant,
+        place: (&str, i32),
+        (leader, epoch): (Option<i32>, i32),
+        cluster: &Cluster,
+    ) {
+        let (topic, partition) = place;
+        let known = self
+            .by_place
+            .entry((topic.to_owned(), partition))
+            .or_default();
+        known.moved_at = Some(now);
+        known.is_proven = false;
+        if self.is_unsure || partition >= cluster.partition_count(topic) {
+            return;
+        }
+        let (true_leader, true_epoch) = cluster.leader(topic, partition);
+        // None at all: perhaps it is not among the brokers that were told (KAFKA-9261).
+        if let (Some(leader), Some(true_leader)) = (leader, true_leader)
+            && true_epoch == epoch
+        {
+            assert_eq!(
+                leader, true_leader.0,
+                "S15: {topic}/{partition} is led by {true_leader} in epoch {epoch}"
+            );
+        }
+    }
+
+    /// A batch for this partition is acknowledged.
+    pub(crate) fn on_acked(&mut self, topic: &str, partition: i32) {
+        if let Some(leader) = self.by_place.get_mut(&(topic.to_owned(), partition)) {
+            leader.is_proven = true;
+        }
+    }
+
+    /// Whether a second batch may be handed out now beside one that is not answered.
+    pub(crate) fn may_take_more(&self, now: Instant, place: &Place) -> bool {
+        let Some(leader) = self.by_place.get(place) else {
+            return false;
+        };
+        let is_new = |moved_at: Instant| now < moved_at + DRAFTS_LEAVE_WITHIN;
+        leader.is_proven || self.has_slept || leader.moved_at.is_some_and(is_new)
+    }
+
+    pub(crate) fn moved_at(&self, place: &Place) -> Option<Instant> {
+        self.by_place.get(place)?.moved_at
+    }
+}

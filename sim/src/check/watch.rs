@@ -1,0 +1,200 @@
+//! Everything that is looked at while a run goes on: each fact goes to the checks that need it.
+//!
+//! Owns: the checks. Never: what they mean. Each of them does little work per fact, and none looks
+//! at all records.
+
+use bytes::Bytes;
+use titorelli::{Acks, Config, ConnId, Deadline, Delivery, FlushId, Instant, Outcome, Output};
+use titorelli::{SendError, Ticket, TraceEvent};
+
+use super::flushes::Flushes;
+use super::linger::Linger;
+use super::memory::Memory;
+use super::rates::Rates;
+use super::reconnects::Reconnects;
+use super::verdicts::verdict;
+use super::waiters::Waiters;
+use super::written::Written;
+use crate::cluster::BrokerConfig;
+use crate::fault::Fault;
+use crate::journal::{Journal, OwnedRecord, RecordId};
+
+/// The checks.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    config: Config,
+    flushes: Flushes,
+    linger: Linger,
+    memory: Memory,
+    rates: Rates,
+    reconnects: Reconnects,
+    waiters: Waiters,
+    /// For acks=0.
+    written: Option<Written>,
+}
+
+impl Watch {
+    pub(crate) fn new(config: &Config, brokers: &[BrokerConfig]) -> Self {
+        let is_other = |broker: &BrokerConfig| broker.api_ranges != brokers[0].api_ranges;
+        let has_formats = brokers.iter().any(is_other);
+        Self {
+            config: config.clone(),
+            flushes: Flushes::default(),
+            linger: Linger::new(config, has_formats),
+            memory: Memory::new(config),
+            rates: Rates::new(config),
+            reconnects: Reconnects::new(config),
+            waiters: Waiters::default(),
+            written: (config.acks == Acks::None).then(Written::default),
+        }
+    }
+
+    // ---- The application ----------------------------------------------------------------------
+
+    /// A call, or the next try of one that waited, is answered; the journal has it already.
+    /// `is_late`: there may be outputs that nobody has heard of.
+    pub(crate) fn on_answer(
+        &mut self,
+        now: Instant,
+        id: RecordId,
+        answer: &Result<Ticket, SendError>,
+        is_late: bool,
+        journal: &Journal,
+    ) {
+        let record: &OwnedRecord = journal.record(id);
+        self.linger.on_record(record);
+        self.waiters.on_answer(id, record, answer, is_late);
+        if let Ok(ticket) = answer {
+            let is_first = ticket.index == 0;
+            self.flushes.on_accepted(journal.accepted_count());
+            self.memory.on_accepted(ticket.batch, is_first, record);
+        } else {
+            self.rates.on_wait(is_late);
+            self.linger.on_press(now);
+        }
+    }
+
+    /// The application gives up a call that waits.
+    pub(crate) fn on_cancelled(&mut self, id: RecordId) {
+        self.waiters.on_refused(id);
+    }
+
+    pub(crate) fn on_flush(&mut self, now: Instant, id: FlushId, journal: &Journal) {
+        self.flushes.on_flush(id, journal.accepted_count());
+        self.linger.on_press(now);
+    }
+
+    pub(crate) fn on_close(&mut self, now: Instant) {
+        self.linger.on_press(now);
+    }
+
+    /// The application asks for a topic.
+    pub(crate) fn on_question(&mut self) {
+        self.rates.on_wait(false);
+    }
+
+    // ---- Effects of the core ------------------------------------------------------------------
+
+    /// An effect that the world is about to carry out.
+    pub(crate) fn on_output(&mut self, now: Instant, output: &Output, journal: &Journal) {
+        match output {
+            Output::Connect { conn, .. } => self.reconnects.on_connect(now, *conn),
+            Output::Seal(job) => self.linger.on_sealing(now, job, journal),
+            Output::Delivered(delivery) => self.on_delivered(now, delivery, journal),
+            Output::Admitted(waiter) => {
+                if let Some(id) = journal.waiting_as(*waiter) {
+                    self.waiters.on_admitted(id);
+                }
+                // It has waited until now.
+                self.linger.on_press(now);
+            }
+            Output::Refused(waiter, _) => {
+                if let Some(id) = journal.waiting_as(*waiter) {
+                    self.waiters.on_refused(id);
+                }
+            }
+            Output::Flushed(id) => self.flushes.on_flushed(*id),
+            Output::Trace(TraceEvent::Ready { conn, node, .. }) => {
+                self.reconnects.on_ready(*conn, *node);
+            }
+            Output::Trace(TraceEvent::ConnectionLost { conn, node, .. }) => {
+                self.reconnects.on_lost(now, *conn, *node);
+            }
+            Output::Transmit { .. } | Output::Disconnect(_) | Output::Closed | Output::Trace(_) => {
+            }
+        }
+    }
+
+    fn on_delivered(&mut self, now: Instant, delivery: &Delivery, journal: &Journal) {
+        let ids = (delivery.first..delivery.first + delivery.count)
+            .filter_map(|index| journal.with_ticket(delivery.batch, index));
+        for (nth, id) in ids.enumerate() {
+            if nth == 0 {
+                let opened_at = journal.accepted_at(id);
+                verdict(&self.config, now, opened_at, &delivery.outcome);
+            }
+            self.flushes.on_ended(journal.accepted_as(id));
+            self.memory.on_record_ended(journal.record(id));
+        }
+        self.memory.on_batch_ended();
+        if let Some(written) = &mut self.written
+            && matches!(delivery.outcome, Outcome::Acked { .. })
+        {
+            written.on_acked(delivery.count);
+        }
+    }
+
+    // ---- The wire -----------------------------------------------------------------------------
+
+    /// A whole request, from its header on.
+    pub(crate) fn on_request(&mut self, now: Instant, conn: ConnId, frame: &Bytes) {
+        self.rates.on_request(now, conn, frame);
+        if let Some(written) = &mut self.written {
+            written.on_request(conn, frame);
+        }
+    }
+
+    pub(crate) fn on_sent(&mut self, conn: ConnId, bytes: usize) {
+        if let Some(written) = &mut self.written {
+            written.on_sent(conn, bytes);
+        }
+    }
+
+    pub(crate) fn on_fault(&mut self, fault: &Fault) {
+        if matches!(fault, Fault::Delete(_) | Fault::Recreate(..)) {
+            self.waiters.on_topic_gone();
+        }
+        if matches!(fault, Fault::Upgrade(..)) {
+            self.linger.on_upgrade();
+        }
+        if matches!(
+            fault,
+            Fault::Readdress(_) | Fault::SwapAddresses(..) | Fault::Blank(_)
+        ) {
+            self.reconnects.on_moved();
+        }
+    }
+
+    // ---- After each step ----------------------------------------------------------------------
+
+    /// Everything that the core had to say was heard.
+    pub(crate) fn check(
+        &mut self,
+        now: Instant,
+        buffered_bytes: usize,
+        next: impl Fn() -> Option<Deadline>,
+        journal: &Journal,
+    ) {
+        let waiting_count = journal.waiting_count();
+        if waiting_count > 0 {
+            self.linger.on_press(now);
+        }
+        if self.flushes.is_waiting() {
+            let next = next();
+            if next.is_none_or(|deadline| deadline.at > now) {
+                self.flushes.check(next);
+            }
+        }
+        self.memory.check(buffered_bytes, waiting_count);
+    }
+}

@@ -1,0 +1,83 @@
+//! What the world shows to those who look for broken promises.
+
+use titorelli::{DeliveryCause, Instant, Outcome, Output, ProducerCore, TraceEvent};
+
+use super::World;
+use crate::check::nothing_is_due;
+
+/// At every so manieth step the core is called although nothing is due.
+const STEPS_PER_EARLY_CALL: u64 = 4;
+
+impl World {
+    /// Values of records are unique: batches can be told apart by what they hold.
+    pub(crate) fn tell_batches_apart(&mut self) {
+        if let Some(flights) = &mut self.flights {
+            flights.attempts.tell_apart();
+        }
+    }
+
+    /// Nothing happens before `until`, and nothing is due: now and then the core has to prove it.
+    pub(super) fn call_early(&mut self, until: Instant) {
+        if until > self.now && self.steps.is_multiple_of(STEPS_PER_EARLY_CALL) {
+            nothing_is_due(&mut self.core, until);
+        }
+    }
+
+    /// An effect of the core that is about to be carried out.
+    pub(super) fn watch_output(&mut self, output: &Output) {
+        self.watch.on_output(self.now, output, &self.journal);
+        if let Output::Closed = output {
+            let has_open = self.connections.rows().any(|(_, c)| c.is_open);
+            assert!(!has_open, "S8: a connection outlives the producer");
+        }
+        let Some(flights) = &mut self.flights else {
+            return;
+        };
+        match output {
+            Output::Delivered(delivery) => {
+                if let Outcome::Acked { .. } = delivery.outcome {
+                    let (topic, partition) = (&delivery.topic, delivery.partition);
+                    flights.leaders.on_acked(topic, partition);
+                }
+            }
+            Output::Trace(TraceEvent::ConnectionLost {
+                conn,
+                cause: DeliveryCause::RequestTimeout,
+                ..
+            }) => flights.on_request_timeout(self.now, *conn),
+            Output::Trace(TraceEvent::LeaderChanged {
+                topic,
+                partition,
+                leader,
+                epoch,
+            }) => {
+                let (place, told) = ((&**topic, *partition), (*leader, *epoch));
+                let cluster = &self.cluster;
+                flights.leaders.on_changed(self.now, place, told, cluster);
+            }
+            Output::Connect { .. }
+            | Output::Transmit { .. }
+            | Output::Disconnect(_)
+            | Output::Seal(_)
+            | Output::Admitted(_)
+            | Output::Refused(..)
+            | Output::Flushed(_)
+            | Output::Closed
+            | Output::Trace(_) => {}
+        }
+    }
+
+    /// The core has said all that it had to say, unless it is not called.
+    pub(super) fn look(&mut self, buffered_bytes: usize) {
+        if self.naps.is_asleep() {
+            return;
+        }
+        let core: &ProducerCore = &self.core;
+        let next = || core.poll_timeout();
+        self.watch
+            .check(self.now, buffered_bytes, next, &self.journal);
+        if let (Some(flights), Some(conn)) = (&self.flights, self.heard.take()) {
+            flights.check_answers(conn);
+        }
+    }
+}
