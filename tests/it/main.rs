@@ -8,6 +8,7 @@ mod mirror;
 mod museum;
 mod page;
 mod partitioners;
+mod planted;
 mod properties;
 mod recording;
 mod reference;

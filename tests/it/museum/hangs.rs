@@ -1,8 +1,10 @@
 //! Calls that did not return, memory that did not come back, connections without end.
 
-use titorelli::SendError;
-use titorelli_sim::cluster::BrokerId;
-use titorelli_sim::{Fault, RecordState, Story, ms};
+use titorelli::{Config, SendError};
+use titorelli_sim::cluster::{BrokerId, ClusterConfig};
+use titorelli_sim::{
+    Fault, NetworkConfig, OwnedRecord, RecordId, RecordState, Story, World, WorldConfig, ms,
+};
 
 use super::expect_nothing_left;
 
@@ -142,4 +144,66 @@ fn a_topic_that_is_denied_for_a_while_takes_what_waited() {
         assert_eq!(acked, [comes_back; 3]);
         expect_nothing_left(&story);
     }
+}
+
+/// KAFKA-14303: with a batch size of nothing a record without a key was never placed.
+#[test]
+fn a_batch_size_of_nothing_takes_records_without_a_key() {
+    for partitioner in titorelli::Partitioner::ALL {
+        let mut story = Story::new(|config| {
+            config.batch_size = 0;
+            config.partitioner = partitioner;
+        });
+        story.cluster("orders/0 -> b1, orders/1 -> b2, orders/2 -> b3");
+        story.ready();
+        let records = ["1", "2", "3"].map(|value| story.send("orders", value));
+        story.run_until_idle();
+        assert!(
+            records.iter().all(|record| story.is_acked(*record)),
+            "{partitioner:?}"
+        );
+        expect_nothing_left(&story);
+    }
+}
+
+/// KAFKA-7709, KAFKA-10243: records of several partitions expired at one instant, and what was sent
+/// from within their completions changed the table that was being gone through.
+#[test]
+fn many_end_at_once_and_each_end_sends() {
+    let mut config = Config::default();
+    config.request_timeout = ms(500);
+    config.delivery_timeout = Some(ms(1_000));
+    let mut world = World::new(WorldConfig {
+        seed: 1,
+        core: config,
+        cluster: ClusterConfig::with_brokers(1),
+        network: NetworkConfig::default(),
+    });
+    world.control(|cluster| cluster.create_topic("orders", 6));
+    let to = |partition: usize, value: String| {
+        OwnedRecord::to(&format!("orders/{}", partition % 6), value)
+    };
+    world.send(to(0, "known".to_owned()));
+    world.run_until_quiet();
+    world.inflict(&Fault::Down(B1));
+    world.run_for(ms(10));
+    let firsts: Vec<RecordId> = (0..6)
+        .map(|partition| world.send(to(partition, format!("first {partition}"))))
+        .collect();
+    (0..12).for_each(|nth| world.echo(to(nth, format!("echo {nth}"))));
+    world.run_for(ms(1_500));
+    for id in firsts {
+        let RecordState::NotPersisted(error) = world.journal().state(id) else {
+            panic!("{:?}", world.journal().state(id));
+        };
+        assert_eq!(error.age, ms(1_000), "all at one instant");
+    }
+    world.heal();
+    world.run_until_quiet();
+    assert_eq!(
+        world.journal().records().count(),
+        1 + 6 + 12,
+        "each end has sent"
+    );
+    titorelli_sim::check::logs(&world);
 }

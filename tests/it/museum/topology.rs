@@ -120,3 +120,27 @@ fn an_answer_that_is_none_ends_its_connection_and_nothing_else() {
         expect_nothing_left(&story);
     }
 }
+
+/// franz-go #1312: a broker took requests that name topics by their ids, and told no ids: topics
+/// were named by zeros.
+#[test]
+fn a_broker_that_tells_no_ids_is_sent_names() {
+    let mut story = Story::with(
+        |_| {},
+        |cluster| {
+            for broker in &mut cluster.brokers {
+                let metadata = broker
+                    .api_ranges
+                    .iter_mut()
+                    .find(|range| range.api_key == 3);
+                metadata.expect("it answers Metadata").version_max = 9;
+            }
+        },
+    );
+    story.cluster("orders/0 -> b1");
+    let record = story.send("orders/0", "by name");
+    story.run_until_idle();
+    story.expect_delivered([record]);
+    let timeline = story.timeline();
+    assert!(timeline.contains("Produce v12, Metadata v9"), "{timeline}");
+}
