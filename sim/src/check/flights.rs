@@ -12,7 +12,8 @@ use super::attempts::AttemptLog;
 use super::frames::{read_batch, read_request};
 use super::leaders::Leaders;
 use super::throttle::Throttle;
-use crate::cluster::Cluster;
+use super::watch::are_several;
+use crate::cluster::{BrokerConfig, Cluster};
 use crate::codec::{ApiKey, ProduceRequest, Request, TopicName};
 
 /// A partition as a request names it.
@@ -69,7 +70,7 @@ pub(crate) struct Flights {
 }
 
 impl Flights {
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, brokers: &[BrokerConfig]) -> Self {
         Self {
             max_in_flight: config.max_in_flight_requests_per_connection,
             request_bytes_max: config.max_request_size,
@@ -77,7 +78,7 @@ impl Flights {
             attempts: AttemptLog::new(config),
             throttle: Throttle::new(config),
             asked: None,
-            leaders: Leaders::default(),
+            leaders: Leaders::new(are_several(brokers)),
         }
     }
 

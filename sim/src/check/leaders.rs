@@ -28,13 +28,21 @@ struct Leader {
 #[derive(Debug, Default)]
 pub(crate) struct Leaders {
     by_place: BTreeMap<Place, Leader>,
-    /// A topic has gone: epochs may have begun anew.
+    /// A topic has gone and epochs may have begun anew, or some brokers tell none.
     is_unsure: bool,
     /// The core was not called for a while: drafts may be old.
     has_slept: bool,
 }
 
 impl Leaders {
+    /// `has_epochless`: some brokers may tell no epochs, and are believed.
+    pub(crate) fn new(has_epochless: bool) -> Self {
+        Self {
+            is_unsure: has_epochless,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn on_fault(&mut self, fault: &Fault) {
         self.is_unsure |= matches!(fault, Fault::Delete(_) | Fault::Recreate(..));
         self.has_slept |= matches!(fault, Fault::Starve(_) | Fault::Leap(_));

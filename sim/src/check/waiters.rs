@@ -15,14 +15,20 @@ pub(crate) struct Waiters {
     /// Topics, and partitions of theirs, that took a record.
     known: BTreeSet<(String, Option<i32>)>,
     for_memory: BTreeSet<RecordId>,
-    /// What was set aside for these did not suffice, as the format of records is another by now:
-    /// they wait anew, behind turns that were given meanwhile.
-    had_turn: BTreeSet<RecordId>,
-    /// A topic has gone: nothing is certain any more.
+    /// A topic has gone, or what was set aside may not suffice: nothing is certain any more.
     is_unsure: bool,
 }
 
 impl Waiters {
+    /// `has_formats`: a record may need more than was set aside for it, as the format of records
+    /// is another by then. It waits anew, behind turns that were given meanwhile.
+    pub(crate) fn new(has_formats: bool) -> Self {
+        Self {
+            is_unsure: has_formats,
+            ..Self::default()
+        }
+    }
+
     /// A topic is deleted, or made anew.
     pub(crate) fn on_topic_gone(&mut self) {
         self.is_unsure = true;
@@ -57,7 +63,7 @@ impl Waiters {
             }
             Err(SendError::WouldBlock(_)) => {
                 let key = (record.topic.clone(), record.partition);
-                if self.known.contains(&key) && !self.had_turn.contains(&id) {
+                if self.known.contains(&key) {
                     self.for_memory.insert(id);
                 }
             }
@@ -73,7 +79,6 @@ impl Waiters {
         if self.for_memory.remove(&id) {
             let first = self.for_memory.first().filter(|first| **first < id);
             assert!(first.is_none(), "L5: {id:?} has its turn before {first:?}");
-            self.had_turn.insert(id);
         }
     }
 

@@ -33,10 +33,15 @@ pub(crate) struct Watch {
     written: Option<Written>,
 }
 
+/// Whether brokers speak different versions: some take other records than others, or tell no epochs.
+pub(super) fn are_several(brokers: &[BrokerConfig]) -> bool {
+    let is_other = |broker: &BrokerConfig| broker.api_ranges != brokers[0].api_ranges;
+    brokers.iter().any(is_other)
+}
+
 impl Watch {
     pub(crate) fn new(config: &Config, brokers: &[BrokerConfig]) -> Self {
-        let is_other = |broker: &BrokerConfig| broker.api_ranges != brokers[0].api_ranges;
-        let has_formats = brokers.iter().any(is_other);
+        let has_formats = are_several(brokers);
         Self {
             config: config.clone(),
             flushes: Flushes::default(),
@@ -44,7 +49,7 @@ impl Watch {
             memory: Memory::new(config),
             rates: Rates::new(config),
             reconnects: Reconnects::new(config),
-            waiters: Waiters::default(),
+            waiters: Waiters::new(has_formats),
             written: (config.acks == Acks::None).then(Written::default),
         }
     }

@@ -161,7 +161,7 @@ impl World {
         core_config.bootstrap_servers = addresses.collect();
         core_config.trace = true;
         let is_answered = core_config.acks != Acks::None;
-        let flights = is_answered.then(|| Flights::new(&core_config));
+        let flights = is_answered.then(|| Flights::new(&core_config, &cluster_config.brokers));
         let watch = Watch::new(&core_config, &cluster_config.brokers);
         let mut core_seed = [0; 32];
         core_seed[..8].copy_from_slice(&seed.to_be_bytes());
