@@ -33,7 +33,7 @@ pub(crate) struct Watch {
     written: Option<Written>,
 }
 
-/// Whether brokers speak different versions: some take other records than others, or tell no epochs.
+/// Whether brokers speak different versions: some take other records than others, or tell no epoch.
 pub(super) fn are_several(brokers: &[BrokerConfig]) -> bool {
     let is_other = |broker: &BrokerConfig| broker.api_ranges != brokers[0].api_ranges;
     brokers.iter().any(is_other)
