@@ -44,7 +44,10 @@ impl Leaders {
     }
 
     pub(crate) fn on_fault(&mut self, fault: &Fault) {
-        self.is_unsure |= matches!(fault, Fault::Delete(_) | Fault::Recreate(..));
+        self.is_unsure |= matches!(
+            fault,
+            Fault::Delete(_) | Fault::Recreate(..) | Fault::Upgrade(..)
+        );
         self.has_slept |= matches!(fault, Fault::Starve(_) | Fault::Leap(_));
     }
 

@@ -29,8 +29,8 @@ impl Waiters {
         }
     }
 
-    /// A topic is deleted, or made anew.
-    pub(crate) fn on_topic_gone(&mut self) {
+    /// A topic is deleted, or made anew, or a broker becomes one of another release.
+    pub(crate) fn on_unsure(&mut self) {
         self.is_unsure = true;
         self.for_memory.clear();
     }

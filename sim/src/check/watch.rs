@@ -167,10 +167,11 @@ impl Watch {
 
     pub(crate) fn on_fault(&mut self, fault: &Fault) {
         if matches!(fault, Fault::Delete(_) | Fault::Recreate(..)) {
-            self.waiters.on_topic_gone();
+            self.waiters.on_unsure();
         }
         if matches!(fault, Fault::Upgrade(..)) {
             self.linger.on_upgrade();
+            self.waiters.on_unsure();
         }
         if matches!(
             fault,
