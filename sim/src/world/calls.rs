@@ -53,7 +53,7 @@ impl World {
         let now = self.now;
         let result = record.lend(|record| self.core.send_until(now, record, give_up_at));
         let is_late = self.naps.is_asleep();
-        let id = self.called(record, result, is_late);
+        let id = self.called(record, &result, is_late);
         self.settle();
         id
     }

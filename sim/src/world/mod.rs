@@ -222,21 +222,21 @@ impl World {
     fn offer(&mut self, record: OwnedRecord, is_late: bool) -> RecordId {
         self.idle_calls = 0;
         let result = record.lend(|record| self.core.send(self.now, record));
-        self.called(record, result, is_late)
+        self.called(record, &result, is_late)
     }
 
     /// Notes a call and its result.
     fn called(
         &mut self,
         record: OwnedRecord,
-        result: Result<Ticket, SendError>,
+        result: &Result<Ticket, SendError>,
         is_late: bool,
     ) -> RecordId {
-        self.sights.call(&result);
-        self.narrate_send(&record, &result);
+        self.sights.call(result);
+        self.narrate_send(&record, result);
         let id = self.journal.sent(self.now, record, result.clone());
         let (now, journal) = (self.now, &self.journal);
-        self.watch.on_answer(now, id, &result, is_late, journal);
+        self.watch.on_answer(now, id, result, is_late, journal);
         self.mark(|| Mark::Records(vec![id]));
         id
     }
