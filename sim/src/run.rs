@@ -69,18 +69,18 @@ impl Run {
     ///
     /// # Panics
     /// Something does not hold that must always hold; the message begins with the invariant's name.
-    pub fn take(&mut self, step: &Step) {
+    pub fn take(&mut self, step: Step) {
         match step {
-            Step::Wait(span) => self.wait(*span),
+            Step::Wait(span) => self.wait(span),
             Step::Settle => self.settle(),
-            Step::Send(record) => self.send(record.clone()),
-            Step::Echo(record) => self.echo(record.clone()),
+            Step::Send(record) => self.send(record),
+            Step::Echo(record) => self.echo(record),
             Step::Flush => self.flush(),
             Step::Cancel => self.cancel(),
-            Step::Inflict(fault) => self.inflict(fault),
-            Step::Damage(broker, is_swallowed) => self.damage(*broker, *is_swallowed),
+            Step::Inflict(fault) => self.inflict(&fault),
+            Step::Damage(broker, is_swallowed) => self.damage(broker, is_swallowed),
             Step::Heal => self.heal(),
-            Step::Close(within) => self.close(*within),
+            Step::Close(within) => self.close(within),
         }
     }
 

@@ -29,7 +29,7 @@ pub fn witness(plan: &Plan, telling: Telling, payloads: Payloads) -> Witnessed {
     };
     let mut run = Run::recorded(&plan.stage, telling, recording);
     run.world_mut().draw();
-    let carry_out = || plan.steps.iter().for_each(|step| run.take(step));
+    let carry_out = || plan.steps.iter().for_each(|step| run.take(step.clone()));
     let ended = catch_unwind(AssertUnwindSafe(carry_out)).map_err(|panic| words_of(&*panic));
     let ended = ended.map(|()| summary(&run));
     if ended.is_err() {

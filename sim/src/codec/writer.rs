@@ -2,6 +2,9 @@
 
 use bytes::Bytes;
 
+/// Most answers fit.
+const RESPONSE_BYTES_EXPECTED: usize = 400;
+
 /// The frame under construction. It begins with room for the length, which [`Writer::finish`]
 /// fills in.
 #[derive(Debug)]
@@ -16,10 +19,9 @@ impl Writer {
     /// fields (response header v1).
     #[must_use]
     pub fn response(correlation_id: i32, header_tags: bool, flexible: bool) -> Self {
-        let mut writer = Self {
-            out: vec![0; 4],
-            flexible,
-        };
+        let mut out = Vec::with_capacity(RESPONSE_BYTES_EXPECTED);
+        out.extend([0; 4]);
+        let mut writer = Self { out, flexible };
         writer.i32(correlation_id);
         if header_tags {
             writer.out.push(0);

@@ -81,7 +81,7 @@ pub fn shrink_plan(plan: Plan, judge: &dyn Fn(&World)) -> Option<Shrunk> {
 fn failure(plan: &Plan, judge: &dyn Fn(&World)) -> Option<String> {
     let carry_out = || {
         let mut run = Run::told(&plan.stage, Telling::Silence);
-        plan.steps.iter().for_each(|step| run.take(step));
+        plan.steps.iter().for_each(|step| run.take(step.clone()));
         judge(run.world());
     };
     catch_unwind(AssertUnwindSafe(carry_out))

@@ -10,7 +10,7 @@ mod faults;
 mod knobs;
 mod profile;
 
-use core::fmt;
+use core::fmt::{self, Write};
 use core::time::Duration;
 
 use crate::check;
@@ -26,6 +26,10 @@ pub(crate) use faults::{Kind, Targets};
 use knobs::Knobs;
 pub use profile::Profile;
 
+/// A number and a colon.
+const NUMBER_BYTES_MAX: usize = 21;
+/// Most runs have fewer steps.
+const STEPS_EXPECTED: usize = 128;
 /// How long `close` may take in a healed world.
 const CLOSE_WITHIN: Duration = Duration::from_secs(300);
 
@@ -106,7 +110,7 @@ pub fn banner(profile: Profile, seed: u64) -> String {
 pub fn run_seed(profile: Profile, seed: u64, telling: Telling) -> Summary {
     let plan = draw(profile, seed);
     let mut run = Run::told(&plan.stage, telling);
-    plan.steps.iter().for_each(|step| run.take(step));
+    plan.steps.into_iter().for_each(|step| run.take(step));
     summary(&run)
 }
 
@@ -119,7 +123,7 @@ pub fn draw(profile: Profile, seed: u64) -> Plan {
         targets: knobs.targets(),
         knobs,
         entropy,
-        steps: Vec::new(),
+        steps: Vec::with_capacity(STEPS_EXPECTED),
         numbered: 0,
         clock: Duration::ZERO,
         lasting: Vec::new(),
@@ -204,7 +208,9 @@ impl Drawing {
         let number = self.numbered;
         self.numbered += 1;
         let size = self.entropy.index(self.knobs.value_bytes_max + 1);
-        let mut value = format!("{number}:").into_bytes();
+        let mut value = String::with_capacity(size.max(NUMBER_BYTES_MAX));
+        write!(value, "{number}:").expect("a string takes all");
+        let mut value = value.into_bytes();
         value.resize(value.len().max(size), b'.');
         let is_placed = self.entropy.chance(self.knobs.placed_percent);
         let partition = is_placed.then(|| {

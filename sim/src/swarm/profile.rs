@@ -74,8 +74,14 @@ impl Knobs {
         self.faults = habits.to_vec();
         self.fault_percent = entropy.pick(&[10, 30, 60]);
         self.shed_repetition();
-        if self.core.compression == Codec::Gzip && entropy.chance(90) {
-            // Its tables take longer to clear than all else that a small world does.
+        // The tables of codecs, of one more than of others, take as long to clear as all else that a
+        // small world does.
+        let plain_percent = if self.core.compression == Codec::Gzip {
+            95
+        } else {
+            60
+        };
+        if entropy.chance(plain_percent) {
             self.core.compression = Codec::None;
         }
     }
@@ -94,8 +100,8 @@ impl Knobs {
         core.connections_max_idle = core.connections_max_idle.max(ms(2_000));
         let network = &mut self.network;
         let at_least = |bytes: Option<usize>, least: usize| bytes.map(|bytes| bytes.max(least));
-        network.chunk_bytes_max = at_least(network.chunk_bytes_max, 100);
-        network.write_bytes_max = at_least(network.write_bytes_max, 100);
+        network.chunk_bytes_max = at_least(network.chunk_bytes_max, 400);
+        network.write_bytes_max = at_least(network.write_bytes_max, 400);
     }
 }
 

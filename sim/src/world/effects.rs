@@ -32,10 +32,10 @@ impl World {
                 let Some(id) = self.journal.take_waiter(waiter) else {
                     return self.inbox.answer(waiter, Ok(()));
                 };
-                let record = self.journal.record(id).clone();
+                let record = self.journal.record(id);
                 let result = record.lend(|record| self.core.resume(now, waiter, record));
                 self.sights.resumed(&result);
-                self.narrate_resume(&record, &result);
+                self.narrate_resume(id, &result);
                 self.mark(|| Mark::Records(vec![id]));
                 self.journal.answered(now, id, result.clone());
                 self.watch.on_answer(now, id, &result, true, &self.journal);

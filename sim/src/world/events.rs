@@ -91,6 +91,7 @@ impl World {
             }
             Event::ToBroker(conn, bytes) => {
                 if let Some(peer) = self.connections[conn].peer {
+                    self.is_cluster_touched = true;
                     self.cluster.receive(now, peer, &bytes);
                 }
             }
@@ -106,6 +107,7 @@ impl World {
                 let connection = &mut self.connections[conn];
                 if let Some(peer) = connection.peer.take() {
                     self.peers.remove(&peer);
+                    self.is_cluster_touched = true;
                     self.cluster.disconnected(peer);
                 }
             }

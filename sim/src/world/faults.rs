@@ -16,7 +16,7 @@ const PORTS_TO_MOVE_TO: u16 = 20_000;
 impl World {
     /// Does something to the cluster, now.
     pub fn control(&mut self, action: impl FnOnce(&mut Cluster)) {
-        self.cluster.handle_timeout(self.now);
+        self.touch_cluster();
         action(&mut self.cluster);
         self.settle();
     }
@@ -48,7 +48,7 @@ impl World {
         self.note("fault", format_args!("{fault:?}"));
         self.mark_fault(fault);
         self.sights.fault(fault);
-        self.cluster.handle_timeout(self.now);
+        self.touch_cluster();
         self.watch.on_fault(fault);
         if let Some(flights) = &mut self.flights {
             flights.leaders.on_fault(fault);
@@ -126,7 +126,7 @@ impl World {
     /// deleted stay so.
     pub fn heal(&mut self) {
         self.mark(|| Mark::Heals);
-        self.cluster.handle_timeout(self.now);
+        self.touch_cluster();
         self.network.heal();
         self.stalled.clear();
         self.garbled.clear();

@@ -43,8 +43,10 @@ const STEPS_MAX: u32 = 3_000_000;
 const IDLE_CALLS_MAX: u32 = 50;
 /// A run that is not quiet after so much virtual time hangs.
 const QUIET_WITHIN: Duration = Duration::from_secs(3_600);
-/// With no more partitions, the core's invariants are checked whenever time goes on.
-const PARTITIONS_CHECKED_MAX: usize = 8;
+/// So often may time go on without a look at the core's invariants, and once more for so many
+/// partitions.
+const INSTANTS_UNCHECKED: usize = 2;
+const PARTITIONS_PER_INSTANT: usize = 8;
 /// Lines of the timeline in a failure report.
 const TAIL_LINES: usize = 40;
 
@@ -125,6 +127,9 @@ pub struct World {
     steps: u64,
     /// Faults that strike when so many steps have been taken.
     ambushes: Vec<(u64, Fault)>,
+    /// When the cluster acts by itself, as of when it was last touched.
+    cluster_at: Option<Instant>,
+    is_cluster_touched: bool,
     /// How often time went on since the core's invariants were checked.
     unchecked_instants: usize,
     /// How often in a row `handle_timeout` was called at this instant without any effect.
@@ -198,6 +203,8 @@ impl World {
             steps: 0,
             ambushes: Vec::new(),
             is_closed: false,
+            cluster_at: None,
+            is_cluster_touched: false,
             unchecked_instants: 0,
             idle_calls: 0,
         }
@@ -326,7 +333,7 @@ impl World {
     /// The core is asked last: its answer costs the most, and is seldom needed.
     fn is_quiet(&self) -> bool {
         self.network.next_at().is_none()
-            && self.cluster.poll_timeout().is_none()
+            && self.cluster_at.is_none()
             && self.journal.open_count() == 0
             && self.flushes.is_empty()
             && self.give_up_at.is_some() == self.is_closed
@@ -362,7 +369,7 @@ impl World {
         } else {
             self.core.poll_timeout()
         };
-        let cluster_at = self.cluster.poll_timeout();
+        let cluster_at = self.cluster_at;
         let due = [event_at, cluster_at, deadline.map(|deadline| deadline.at)];
         let Some(at) = due.into_iter().flatten().min().filter(|at| *at <= until) else {
             return false;
@@ -376,7 +383,7 @@ impl World {
             }
         } else if cluster_at.is_some_and(|at| at <= self.now) {
             self.idle_calls = 0;
-            self.cluster.handle_timeout(self.now);
+            self.touch_cluster();
         } else {
             self.on_deadline(deadline.expect("one of them is due"));
         }
@@ -413,7 +420,7 @@ impl World {
     /// A step while the core is not called: what the network brings, or the end of the nap.
     fn doze(&mut self, until: Instant, wake_at: Instant) -> bool {
         let event_at = self.network.next_at().filter(|at| *at < wake_at);
-        let cluster_at = self.cluster.poll_timeout().filter(|at| *at < wake_at);
+        let cluster_at = self.cluster_at.filter(|at| *at < wake_at);
         let at = [event_at, cluster_at].into_iter().flatten().min();
         let at = at.unwrap_or(wake_at);
         if at > until {
@@ -423,7 +430,7 @@ impl World {
         if let Some(event) = self.network.pop(self.now) {
             self.on_event(event);
         } else if cluster_at.is_some_and(|at| at <= self.now) {
-            self.cluster.handle_timeout(self.now);
+            self.touch_cluster();
         } else if at == wake_at {
             self.wake();
         }
@@ -442,6 +449,9 @@ impl World {
             }
         }
         self.drain_cluster();
+        if core::mem::take(&mut self.is_cluster_touched) {
+            self.cluster_at = self.cluster.poll_timeout();
+        }
         let stats = self.core.stats();
         let limit = self.core.config().buffer_memory;
         assert!(
@@ -451,11 +461,18 @@ impl World {
         self.look(stats.buffered_bytes);
     }
 
+    /// Time has passed for the cluster too, and it is about to change.
+    fn touch_cluster(&mut self) {
+        self.is_cluster_touched = true;
+        self.cluster.handle_timeout(self.now);
+    }
+
     /// The core's own invariants, before time goes on. They take time for each partition: in a
     /// wide world they are not checked every time.
     fn check_core(&mut self) {
         self.unchecked_instants += 1;
-        if self.unchecked_instants * PARTITIONS_CHECKED_MAX > self.cluster.partition_total() {
+        let least = INSTANTS_UNCHECKED + self.cluster.partition_total() / PARTITIONS_PER_INSTANT;
+        if self.unchecked_instants > least {
             self.unchecked_instants = 0;
             self.core.check_invariants();
         }

@@ -37,18 +37,11 @@ impl World {
         );
     }
 
-    pub(super) fn narrate_resume(
-        &mut self,
-        record: &OwnedRecord,
-        result: &Result<Ticket, SendError>,
-    ) {
-        if !self.timeline.is_on() {
-            return;
+    pub(super) fn narrate_resume(&mut self, id: RecordId, result: &Result<Ticket, SendError>) {
+        if self.timeline.is_on() {
+            let label = self.journal.record(id).label();
+            self.note("app", format_args!("resume {label:<24} {}", Answer(result)));
         }
-        self.note(
-            "app",
-            format_args!("resume {:<24} {}", record.label(), Answer(result)),
-        );
     }
 
     pub(super) fn narrate_delivery(&mut self, delivery: &Delivery, ended: &[RecordId]) {

@@ -6,7 +6,7 @@ use super::World;
 use crate::check::nothing_is_due;
 
 /// At every so manieth step the core is called although nothing is due.
-const STEPS_PER_EARLY_CALL: u64 = 4;
+const STEPS_PER_EARLY_CALL: u64 = 16;
 
 impl World {
     /// Values of records are unique: batches can be told apart by what they hold.
