@@ -74,8 +74,8 @@ impl Knobs {
         self.faults = habits.to_vec();
         self.fault_percent = entropy.pick(&[10, 30, 60]);
         self.shed_repetition();
-        // The tables of codecs, of one more than of others, take as long to clear as all else that a
-        // small world does.
+        // The tables of codecs, of one more than of others, take as long to clear as all else that
+        // a small world does.
         let plain_percent = if self.core.compression == Codec::Gzip {
             95
         } else {
