@@ -17,6 +17,9 @@ pub enum Fault {
     CutResponsesAfter(BrokerId, usize),
     /// The answers of a broker vanish from now on, on its present connections, without an end.
     Silence(BrokerId),
+    /// What is written to a broker from now on, on its present connections, never arrives: the
+    /// transport has taken it.
+    Swallow(BrokerId),
     /// Attempts to connect to a broker are swallowed from now on: nobody answers, for or against.
     Stall(BrokerId),
     /// Attempts to connect to a broker are answered again.
@@ -174,6 +177,7 @@ impl Fault {
             | Self::CutRequestsAfter(..)
             | Self::CutResponsesAfter(..)
             | Self::Silence(_)
+            | Self::Swallow(_)
             | Self::Admit(_)
             | Self::MoveLeader { .. }
             | Self::ElectUnclean { .. }
@@ -204,6 +208,7 @@ impl Fault {
             | Self::CutRequestsAfter(broker, _)
             | Self::CutResponsesAfter(broker, _)
             | Self::Silence(broker)
+            | Self::Swallow(broker)
             | Self::Stall(broker)
             | Self::Admit(broker)
             | Self::MoveLeader { leader: broker, .. }
@@ -253,6 +258,7 @@ impl Fault {
             | Self::CutRequestsAfter(..)
             | Self::CutResponsesAfter(..)
             | Self::Silence(_)
+            | Self::Swallow(_)
             | Self::Stall(_)
             | Self::Admit(_)
             | Self::HoldReplicas(_)

@@ -130,6 +130,8 @@ struct Link {
     is_cut: bool,
     /// The broker's bytes vanish, but the connection seems alive (half-open).
     is_silent: bool,
+    /// What the transport takes from the client vanishes.
+    is_swallowing: bool,
 }
 
 /// The network and everything that is on its way.
@@ -230,6 +232,7 @@ impl Network {
             takes_yet: None,
             is_cut: false,
             is_silent: false,
+            is_swallowing: false,
         };
         self.links.push(conn, link);
         let at = self.arrival(now, conn, Direction::ToBroker);
@@ -335,6 +338,11 @@ impl Network {
         self.links[conn].is_silent = true;
     }
 
+    /// Makes what the client writes from now on vanish, although the transport takes it.
+    pub(crate) fn swallow(&mut self, conn: ConnId) {
+        self.links[conn].is_swallowing = true;
+    }
+
     /// The transport takes so many more bytes, and then no more.
     pub(crate) fn clog(&mut self, conn: ConnId, bytes: usize) {
         let link = &mut self.links[conn];
@@ -355,7 +363,7 @@ impl Network {
     }
 
     /// Ends every fault that is planned or lasting. A connection that fell silent stays so, one
-    /// that is clogged too, and what is on the wire stays there.
+    /// that is clogged or swallows too, and what is on the wire stays there.
     pub(crate) fn heal(&mut self) {
         self.config.slow_links = None;
         for link in self.links.rows_mut() {
@@ -386,7 +394,11 @@ impl Network {
     /// Sends bytes on their way, in chunks, as far as they may pass.
     fn ship(&mut self, now: Instant, conn: ConnId, direction: Direction, mut bytes: Bytes) {
         let link = &mut self.links[conn];
-        if link.is_cut || (link.is_silent && direction == Direction::ToClient) {
+        let is_lost = match direction {
+            Direction::ToBroker => link.is_swallowing,
+            Direction::ToClient => link.is_silent,
+        };
+        if link.is_cut || is_lost {
             return;
         }
         let pipe = link.pipe_mut(direction);

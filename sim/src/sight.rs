@@ -120,6 +120,8 @@ sights! {
     FaultCutResponses,
     /// Connections fell silent.
     FaultSilence,
+    /// What was written vanished.
+    FaultSwallow,
     /// Attempts to connect were swallowed.
     FaultStall,
     /// Attempts to connect were answered again.
@@ -257,6 +259,7 @@ impl Sight {
             Fault::CutRequestsAfter(..) => Self::FaultCutRequests,
             Fault::CutResponsesAfter(..) => Self::FaultCutResponses,
             Fault::Silence(_) => Self::FaultSilence,
+            Fault::Swallow(_) => Self::FaultSwallow,
             Fault::Stall(_) => Self::FaultStall,
             Fault::Admit(_) => Self::FaultAdmit,
             Fault::MoveLeader { .. } => Self::FaultMoveLeader,

@@ -71,6 +71,7 @@ fn faults() -> Vec<Fault> {
         Fault::CutResponsesAfter(B1, 0),
         Fault::CutResponsesAfter(B1, 11),
         Fault::Silence(B1),
+        Fault::Swallow(B1),
         Fault::Stall(B1),
         Fault::Down(B1),
         Fault::Clog(B1, 9),

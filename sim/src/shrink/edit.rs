@@ -395,6 +395,7 @@ fn milder(fault: &Fault) -> Vec<Fault> {
         Fault::Recreate(topic, 2..) => vec![Fault::Recreate(topic.clone(), 1)],
         Fault::Cut(_)
         | Fault::Silence(_)
+        | Fault::Swallow(_)
         | Fault::Stall(_)
         | Fault::Admit(_)
         | Fault::MoveLeader { .. }

@@ -274,6 +274,7 @@ fn of_fault(fault: &Fault) -> String {
         | Fault::CutRequestsAfter(..)
         | Fault::CutResponsesAfter(..)
         | Fault::Silence(_)
+        | Fault::Swallow(_)
         | Fault::Stall(_)
         | Fault::Admit(_)
         | Fault::HoldReplicas(_)

@@ -76,6 +76,8 @@ pub(crate) enum Kind {
     LoseResponse,
     /// A broker's present connections fall silent.
     Silence,
+    /// What is written to a broker vanishes.
+    Swallow,
     /// A partition gets another leader.
     MoveLeader,
     /// A replica that may not be in sync leads a partition.
@@ -125,11 +127,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 27] = [
+    pub(crate) const ALL: [Self; 28] = [
         Self::Cut,
         Self::CutRequest,
         Self::LoseResponse,
         Self::Silence,
+        Self::Swallow,
         Self::MoveLeader,
         Self::ElectUnclean,
         Self::HoldReplicas,
@@ -284,6 +287,7 @@ impl Targets {
                 Fault::CutResponsesAfter(broker, entropy.pick(&[0, 0, 1, 4, 9, 30]))
             }
             Kind::Silence => Fault::Silence(broker),
+            Kind::Swallow => Fault::Swallow(broker),
             Kind::MoveLeader => Fault::MoveLeader {
                 topic,
                 partition,

@@ -66,6 +66,9 @@ impl World {
             Fault::Silence(broker) => {
                 self.on_connections(*broker, |net, _, conn| net.silence(conn));
             }
+            Fault::Swallow(broker) => {
+                self.on_connections(*broker, |net, _, conn| net.swallow(conn));
+            }
             Fault::Clog(broker, bytes) => {
                 self.on_connections(*broker, |net, _, conn| net.clog(conn, *bytes));
             }

@@ -203,6 +203,7 @@ fn faults() -> Vec<Fault> {
         Fault::CutRequestsAfter(broker, 9),
         Fault::CutResponsesAfter(broker, 0),
         Fault::Silence(broker),
+        Fault::Swallow(broker),
         Fault::Stall(broker),
         Fault::Admit(broker),
         Fault::move_leader("t0/1", broker),

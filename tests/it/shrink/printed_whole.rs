@@ -36,6 +36,7 @@ fn everything() {
     run.inflict(&Fault::CutRequestsAfter(BrokerId(1), 9));
     run.inflict(&Fault::CutResponsesAfter(BrokerId(1), 0));
     run.inflict(&Fault::Silence(BrokerId(1)));
+    run.inflict(&Fault::Swallow(BrokerId(1)));
     run.inflict(&Fault::Stall(BrokerId(1)));
     run.inflict(&Fault::Admit(BrokerId(1)));
     run.inflict(&Fault::move_leader("t0/1", BrokerId(1)));

@@ -5,6 +5,7 @@ mod batching;
 mod bystanders;
 mod connecting;
 mod ending;
+mod faults;
 mod losing;
 mod old_brokers;
 mod reborn;
