@@ -31,6 +31,9 @@ const REFUSALS: [i16; 9] = [
     error_code::POLICY_VIOLATION,
 ];
 
+/// How many of a hundred refusals bear a code that nobody expects.
+const ODD_REFUSAL_PERCENT: u64 = 15;
+
 /// How many of the faults that may end do so with the next action.
 const ENDED_PERCENT: u64 = 30;
 
@@ -300,7 +303,7 @@ impl Targets {
             },
             Kind::HoldReplicas => Fault::HoldReplicas(broker),
             Kind::Down => Fault::Down(broker),
-            Kind::Refuse => fail((topic, partition), entropy.pick(&REFUSALS), false),
+            Kind::Refuse => fail((topic, partition), draw_refusal(entropy), false),
             Kind::FailAfterAppend => fail((topic, partition), entropy.pick(&AFTER_APPEND), true),
             Kind::Throttle => Fault::Throttle(broker, entropy.pick(&[50, 1_000])),
             Kind::Permit => {
@@ -333,6 +336,24 @@ impl Targets {
             }
             Kind::Leap => Fault::Leap(ms(entropy.pick(&[1, 700, 20_000, 200_000]))),
         }
+    }
+}
+
+/// What brokers answer, or any number: some have names, others none.
+fn draw_refusal(entropy: &mut Entropy) -> i16 {
+    if !entropy.chance(ODD_REFUSAL_PERCENT) {
+        return entropy.pick(&REFUSALS);
+    }
+    let named = (-1, 140);
+    let all = (i32::from(LOSE_ANSWER) + 1, (1 << 16) - 2);
+    let (lowest, count) = entropy.pick(&[named, all]);
+    let code = lowest + i32::try_from(entropy.below(count)).expect("few");
+    match i16::try_from(code).expect("a code") {
+        // All is well, and was so before.
+        error_code::NONE | error_code::DUPLICATE_SEQUENCE_NUMBER => {
+            error_code::UNKNOWN_SERVER_ERROR
+        }
+        code => code,
     }
 }
 

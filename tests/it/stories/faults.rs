@@ -1,7 +1,8 @@
 //! What each fault does, and that it does no more.
 
+use titorelli::ErrorCode;
 use titorelli_sim::cluster::BrokerId;
-use titorelli_sim::{Fault, Story, ms};
+use titorelli_sim::{Fault, RecordState, Story, ms};
 
 const B1: BrokerId = BrokerId(1);
 
@@ -21,4 +22,20 @@ fn what_is_swallowed_is_not_appended_and_goes_again_on_another_connection() {
     story.run_until_idle();
     story.expect_delivered([record]);
     story.expect_log("orders/0", &["swallowed"]);
+}
+
+/// A code without a name ends its batch, and proves nothing about it.
+#[test]
+fn a_refusal_that_nobody_knows_is_passed_on_with_its_number() {
+    let mut story = Story::new(|config| config.retries = 5);
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    story.strike(&Fault::fail_next("orders/0", 12_345));
+    let record = story.send("orders/0", "refused");
+    story.run_until_idle();
+    story.expect_log("orders/0", &[]);
+    let RecordState::MaybePersisted(error) = story.state(record) else {
+        panic!("{:?}", story.state(record));
+    };
+    assert_eq!(error.code(), Some(ErrorCode(12_345)));
 }
