@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::cluster::{Access, BrokerId};
+use crate::cluster::{Access, BrokerId, Lie};
 use crate::story::parse_place;
 
 /// One fault.
@@ -84,6 +84,8 @@ pub enum Fault {
     Lag(BrokerId),
     /// A broker knows of no topic and of no broker but itself from now on.
     Blank(BrokerId),
+    /// A broker tells what was never so from now on, of what is true now.
+    Mislead(BrokerId, Lie),
     /// A broker tells the truth again.
     CatchUp(BrokerId),
     /// A broker restarts at another port.
@@ -172,7 +174,9 @@ impl Fault {
                 Self::Permit(topic.clone(), Access::Write)
             }
             Self::Delay(broker, _) => Self::Delay(*broker, Duration::ZERO),
-            Self::Lag(broker) | Self::Blank(broker) => Self::CatchUp(*broker),
+            Self::Lag(broker) | Self::Blank(broker) | Self::Mislead(broker, _) => {
+                Self::CatchUp(*broker)
+            }
             Self::Cut(_)
             | Self::CutRequestsAfter(..)
             | Self::CutResponsesAfter(..)
@@ -225,6 +229,7 @@ impl Fault {
             | Self::Upgrade(broker, _)
             | Self::Lag(broker)
             | Self::Blank(broker)
+            | Self::Mislead(broker, _)
             | Self::CatchUp(broker)
             | Self::Readdress(broker) => vec![broker],
             Self::SwapAddresses(one, other) => vec![one, other],
@@ -273,6 +278,7 @@ impl Fault {
             | Self::Upgrade(..)
             | Self::Lag(_)
             | Self::Blank(_)
+            | Self::Mislead(..)
             | Self::CatchUp(_)
             | Self::Readdress(_)
             | Self::SwapAddresses(..)

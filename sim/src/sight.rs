@@ -162,6 +162,8 @@ sights! {
     FaultLag,
     /// A broker knew nothing.
     FaultBlank,
+    /// A broker told what was never so.
+    FaultMislead,
     /// A broker knew everything again.
     FaultCatchUp,
     /// A broker moved to another port.
@@ -280,6 +282,7 @@ impl Sight {
             Fault::Upgrade(..) => Self::FaultUpgrade,
             Fault::Lag(_) => Self::FaultLag,
             Fault::Blank(_) => Self::FaultBlank,
+            Fault::Mislead(..) => Self::FaultMislead,
             Fault::CatchUp(_) => Self::FaultCatchUp,
             Fault::Readdress(_) => Self::FaultReaddress,
             Fault::SwapAddresses(..) => Self::FaultSwapAddresses,

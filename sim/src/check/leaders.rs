@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use titorelli::Instant;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Lie};
 use crate::fault::Fault;
 
 /// No seal takes so long: what was drafted for the leader before has left by then.
@@ -46,7 +46,10 @@ impl Leaders {
     pub(crate) fn on_fault(&mut self, fault: &Fault) {
         self.is_unsure |= matches!(
             fault,
-            Fault::Delete(_) | Fault::Recreate(..) | Fault::Upgrade(..)
+            Fault::Delete(_)
+                | Fault::Recreate(..)
+                | Fault::Upgrade(..)
+                | Fault::Mislead(_, Lie::NoEpochs)
         );
         self.has_slept |= matches!(fault, Fault::Starve(_) | Fault::Leap(_));
     }

@@ -1,7 +1,7 @@
 //! L5: who waits for memory has its turn first in, first out, and nobody passes.
 //!
 //! What a call waits for is not told. It is memory when a record for the same place was accepted
-//! before, as long as no topic has gone meanwhile.
+//! before, as long as no topic has gone or was hidden meanwhile.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub(crate) struct Waiters {
     /// Topics, and partitions of theirs, that took a record.
     known: BTreeSet<(String, Option<i32>)>,
     for_memory: BTreeSet<RecordId>,
-    /// A topic has gone, or what was set aside may not suffice: nothing is certain any more.
+    /// A topic has gone or is hidden, or what was set aside may not suffice: nothing is certain any more.
     is_unsure: bool,
 }
 
@@ -29,7 +29,7 @@ impl Waiters {
         }
     }
 
-    /// A topic is deleted, or made anew, or a broker becomes one of another release.
+    /// A topic is deleted, made anew or hidden, or a broker becomes one of another release.
     pub(crate) fn on_unsure(&mut self) {
         self.is_unsure = true;
         self.for_memory.clear();

@@ -15,6 +15,7 @@ use super::reconnects::Reconnects;
 use super::verdicts::verdict;
 use super::waiters::Waiters;
 use super::written::Written;
+use crate::cluster::Access;
 use crate::cluster::BrokerConfig;
 use crate::fault::Fault;
 use crate::journal::{Journal, OwnedRecord, RecordId};
@@ -166,7 +167,10 @@ impl Watch {
     }
 
     pub(crate) fn on_fault(&mut self, fault: &Fault) {
-        if matches!(fault, Fault::Delete(_) | Fault::Recreate(..)) {
+        if matches!(
+            fault,
+            Fault::Delete(_) | Fault::Recreate(..) | Fault::Permit(_, Access::None)
+        ) {
             self.waiters.on_unsure();
         }
         if matches!(fault, Fault::Upgrade(..)) {
@@ -175,7 +179,7 @@ impl Watch {
         }
         if matches!(
             fault,
-            Fault::Readdress(_) | Fault::SwapAddresses(..) | Fault::Blank(_)
+            Fault::Readdress(_) | Fault::SwapAddresses(..) | Fault::Blank(_) | Fault::Mislead(..)
         ) {
             self.reconnects.on_moved();
         }

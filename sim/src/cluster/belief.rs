@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::metadata::refused;
-use crate::codec::{MetadataBroker, MetadataTopic, TopicSelector, error_code};
+use crate::codec::{MetadataBroker, MetadataPartition, MetadataTopic, TopicSelector, error_code};
 
 /// The cluster as a broker saw it last.
 #[derive(Debug)]
@@ -12,7 +12,65 @@ pub(super) struct Belief {
     pub(super) topics: BTreeMap<String, MetadataTopic>,
 }
 
+/// What a broker tells that was never so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lie {
+    /// There are no brokers at all.
+    NoBrokers,
+    /// Whoever leads is not among the brokers.
+    StrangeLeaders,
+    /// No topic has its last partition.
+    PartitionMissing,
+    /// The first topic has an error, and no partitions.
+    TopicFails,
+    /// Nobody leads anything, and nothing is wrong.
+    NoLeader,
+    /// Leaders have no epochs.
+    NoEpochs,
+}
+
+impl Lie {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::NoBrokers,
+        Self::StrangeLeaders,
+        Self::PartitionMissing,
+        Self::TopicFails,
+        Self::NoLeader,
+        Self::NoEpochs,
+    ];
+}
+
+/// No broker has it.
+const STRANGER: i32 = 99;
+
 impl Belief {
+    /// Makes one thing of it untrue.
+    pub(super) fn falsify(&mut self, lie: Lie) {
+        match lie {
+            Lie::NoBrokers => self.brokers.clear(),
+            Lie::PartitionMissing => {
+                for topic in self.topics.values_mut() {
+                    topic.partitions.pop();
+                }
+            }
+            Lie::TopicFails => {
+                if let Some((name, topic)) = self.topics.iter_mut().next() {
+                    *topic = refused(error_code::LEADER_NOT_AVAILABLE, Some(name));
+                }
+            }
+            Lie::StrangeLeaders => self.each_partition(|told| told.leader_id = STRANGER),
+            Lie::NoLeader => self.each_partition(|told| told.leader_id = -1),
+            Lie::NoEpochs => self.each_partition(|told| told.leader_epoch = -1),
+        }
+    }
+
+    fn each_partition(&mut self, change: impl Fn(&mut MetadataPartition)) {
+        let topics = self.topics.values_mut();
+        let partitions = topics.flat_map(|topic| &mut topic.partitions);
+        partitions.for_each(change);
+    }
+
     /// The answer to a request for these topics, or for all. Permissions do not lag: what is
     /// hidden from the producer is told as such.
     pub(super) fn describe(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Cluster;
 use super::behaviour::Behaviour;
-use super::belief::Belief;
+use super::belief::{Belief, Lie};
 use super::config::{Access, BrokerId, TopicConfig};
 use super::peer::{Peer, PeerId};
 use super::replication::Replication;
@@ -300,6 +300,16 @@ impl Cluster {
             brokers: vec![state.endpoint()],
             topics: BTreeMap::new(),
         });
+    }
+
+    /// A broker tells from now on what is true now but for this.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn mislead(&mut self, broker: BrokerId, lie: Lie) {
+        let mut belief = self.observe();
+        belief.falsify(lie);
+        self.broker_mut(broker).belief = Some(belief);
     }
 
     /// A broker has heard of everything, and tells the truth again.

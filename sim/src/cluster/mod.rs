@@ -46,6 +46,7 @@ use titorelli::Instant;
 
 pub use behaviour::Behaviour;
 use belief::Belief;
+pub use belief::Lie;
 pub use config::{
     Access, BrokerConfig, BrokerId, ClusterConfig, LogRetention, OnUnknown, Strictness, TopicConfig,
 };

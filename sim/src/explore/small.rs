@@ -3,7 +3,7 @@
 use titorelli::Config;
 
 use super::Exploration;
-use crate::cluster::{Access, BrokerId, ClusterConfig, Strictness};
+use crate::cluster::{Access, BrokerId, ClusterConfig, Lie, Strictness};
 use crate::codec::error_code::{NOT_ENOUGH_REPLICAS, REQUEST_TIMED_OUT};
 use crate::fault::{Fault, Garbling};
 use crate::journal::OwnedRecord;
@@ -80,6 +80,7 @@ fn faults() -> Vec<Fault> {
         Fault::Throttle(B1, 50),
         Fault::Lag(B1),
         Fault::Blank(B1),
+        Fault::Mislead(B1, Lie::NoBrokers),
         Fault::move_leader("orders/0", B2),
         Fault::fail_next("orders/0", NOT_ENOUGH_REPLICAS),
         Fault::fail_after_append("orders/0", REQUEST_TIMED_OUT),

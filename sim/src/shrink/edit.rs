@@ -412,6 +412,7 @@ fn milder(fault: &Fault) -> Vec<Fault> {
         | Fault::Upgrade(..)
         | Fault::Lag(_)
         | Fault::Blank(_)
+        | Fault::Mislead(..)
         | Fault::CatchUp(_)
         | Fault::Readdress(_)
         | Fault::SwapAddresses(..)

@@ -14,7 +14,7 @@ use crate::plan::{Plan, Replicas, Stage, Step};
 /// What a test may name, by where it is.
 const NAMES: [(&str, &[&str]); 3] = [
     ("core::time", &["Duration"]),
-    ("titorelli_sim::cluster", &["Access", "BrokerId"]),
+    ("titorelli_sim::cluster", &["Access", "BrokerId", "Lie"]),
     (
         "titorelli_sim",
         &[
@@ -262,6 +262,7 @@ fn of_fault(fault: &Fault) -> String {
         Fault::Recreate(topic, count) => format!("Recreate({topic:?}.into(), {count})"),
         Fault::Delay(broker, extra) => format!("Delay({broker:?}, {})", of_duration(*extra)),
         Fault::Garble(broker, garbling) => format!("Garble({broker:?}, Garbling::{garbling:?})"),
+        Fault::Mislead(broker, lie) => format!("Mislead({broker:?}, Lie::{lie:?})"),
         Fault::Starve(span) => format!("Starve({})", of_duration(*span)),
         Fault::Leap(span) => format!("Leap({})", of_duration(*span)),
         Fault::Throttle(broker, millis) => {

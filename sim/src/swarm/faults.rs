@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Drawing;
-use crate::cluster::{Access, BrokerId, LOSE_ANSWER, OMIT_ANSWER};
+use crate::cluster::{Access, BrokerId, LOSE_ANSWER, Lie, OMIT_ANSWER};
 use crate::codec::error_code;
 use crate::entropy::Entropy;
 use crate::fault::{Fault, Garbling};
@@ -115,6 +115,8 @@ pub(crate) enum Kind {
     Lag,
     /// A broker knows nothing.
     Blank,
+    /// A broker tells what was never so.
+    Mislead,
     /// A broker moves to another port.
     Readdress,
     /// Two brokers change places.
@@ -130,7 +132,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 28] = [
+    pub(crate) const ALL: [Self; 29] = [
         Self::Cut,
         Self::CutRequest,
         Self::LoseResponse,
@@ -153,6 +155,7 @@ impl Kind {
         Self::Upgrade,
         Self::Lag,
         Self::Blank,
+        Self::Mislead,
         Self::Readdress,
         Self::SwapAddresses,
         Self::Delete,
@@ -323,6 +326,7 @@ impl Targets {
             Kind::Upgrade => Fault::Upgrade(broker, entropy.pick(&self.upgrades)),
             Kind::Lag => Fault::Lag(broker),
             Kind::Blank => Fault::Blank(broker),
+            Kind::Mislead => Fault::Mislead(broker, entropy.pick(&Lie::ALL)),
             Kind::Readdress => Fault::Readdress(broker),
             Kind::SwapAddresses => Fault::SwapAddresses(broker, self.draw_broker(entropy)),
             Kind::Delete => Fault::Delete(topic),

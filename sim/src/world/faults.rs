@@ -97,6 +97,7 @@ impl World {
             }
             Fault::Lag(broker) => self.cluster.lag(*broker),
             Fault::Blank(broker) => self.cluster.blank(*broker),
+            Fault::Mislead(broker, lie) => self.cluster.mislead(*broker, *lie),
             Fault::CatchUp(broker) => self.cluster.catch_up(*broker),
             Fault::HoldReplicas(broker) => self.cluster.hold_replicas(*broker, true),
             Fault::FreeReplicas(broker) => self.cluster.hold_replicas(*broker, false),

@@ -10,7 +10,7 @@ mod printed_whole;
 
 use core::time::Duration;
 use titorelli::Config;
-use titorelli_sim::cluster::{Access, BrokerId};
+use titorelli_sim::cluster::{Access, BrokerId, Lie};
 use titorelli_sim::{
     Fault, Garbling, NetworkConfig, OwnedRecord, Plan, Profile, RecordState, Shrunk,
 };
@@ -224,6 +224,7 @@ fn faults() -> Vec<Fault> {
         Fault::Upgrade(broker, (3, 7, 0)),
         Fault::Lag(broker),
         Fault::Blank(broker),
+        Fault::Mislead(broker, Lie::NoLeader),
         Fault::CatchUp(broker),
         Fault::Readdress(broker),
         Fault::SwapAddresses(broker, BrokerId(2)),

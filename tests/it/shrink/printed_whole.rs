@@ -1,7 +1,7 @@
 //! What the test beside it printed: everything that can be.
 
 use core::time::Duration;
-use titorelli_sim::cluster::{Access, BrokerId};
+use titorelli_sim::cluster::{Access, BrokerId, Lie};
 use titorelli_sim::{Fault, Garbling, OwnedRecord, Run, SlowLinks, Span, Stage, ms};
 
 #[test]
@@ -57,6 +57,7 @@ fn everything() {
     run.inflict(&Fault::Upgrade(BrokerId(1), (3, 7, 0)));
     run.inflict(&Fault::Lag(BrokerId(1)));
     run.inflict(&Fault::Blank(BrokerId(1)));
+    run.inflict(&Fault::Mislead(BrokerId(1), Lie::NoLeader));
     run.inflict(&Fault::CatchUp(BrokerId(1)));
     run.inflict(&Fault::Readdress(BrokerId(1)));
     run.inflict(&Fault::SwapAddresses(BrokerId(1), BrokerId(2)));

@@ -1,7 +1,7 @@
 //! What each fault does, and that it does no more.
 
 use titorelli::ErrorCode;
-use titorelli_sim::cluster::BrokerId;
+use titorelli_sim::cluster::{BrokerId, Lie};
 use titorelli_sim::{Fault, RecordState, Story, ms};
 
 const B1: BrokerId = BrokerId(1);
@@ -38,4 +38,26 @@ fn a_refusal_that_nobody_knows_is_passed_on_with_its_number() {
         panic!("{:?}", story.state(record));
     };
     assert_eq!(error.code(), Some(ErrorCode(12_345)));
+}
+
+/// Whatever a broker tells that was never so, records wait for the truth, and are written once.
+#[test]
+fn a_broker_that_misleads_is_outlived() {
+    for lie in Lie::ALL {
+        let mut story = Story::new(|config| config.max_block = ms(60_000));
+        story.cluster("orders/0 -> b1, orders/1 -> b2");
+        for broker in [1, 2, 3] {
+            story.strike(&Fault::Mislead(BrokerId(broker), lie));
+        }
+        let record = story.send("orders/1", "waits");
+        story.wait(ms(1_000));
+        let is_harmless = lie == Lie::NoEpochs;
+        assert_eq!(story.is_acked(record), is_harmless, "{lie:?}");
+        for broker in [1, 2, 3] {
+            story.strike(&Fault::CatchUp(BrokerId(broker)));
+        }
+        story.run_until_idle();
+        story.expect_delivered([record]);
+        story.expect_log("orders/1", &["waits"]);
+    }
 }
