@@ -33,6 +33,15 @@ pub enum Fault {
         /// The new leader.
         leader: BrokerId,
     },
+    /// A partition gets another leader, under the same epoch.
+    ReplaceLeader {
+        /// The topic.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The new leader.
+        leader: BrokerId,
+    },
     /// A live replica comes to lead a partition though it may not be in sync: what it does not have
     /// is lost.
     ElectUnclean {
@@ -117,6 +126,20 @@ impl Fault {
         }
     }
 
+    /// The leader of a place, such as `"t0/0"`, is another from now on, under the same epoch.
+    ///
+    /// # Panics
+    /// The place is not of this form.
+    #[must_use]
+    pub fn replace_leader(place: &str, leader: BrokerId) -> Self {
+        let (topic, partition) = parse_place(place);
+        Self::ReplaceLeader {
+            topic,
+            partition,
+            leader,
+        }
+    }
+
     /// This live replica leads a place, such as `"t0/0"`, from now on, whatever it lacks.
     ///
     /// # Panics
@@ -184,6 +207,7 @@ impl Fault {
             | Self::Swallow(_)
             | Self::Admit(_)
             | Self::MoveLeader { .. }
+            | Self::ReplaceLeader { .. }
             | Self::ElectUnclean { .. }
             | Self::FreeReplicas(_)
             | Self::Up(_)
@@ -216,6 +240,7 @@ impl Fault {
             | Self::Stall(broker)
             | Self::Admit(broker)
             | Self::MoveLeader { leader: broker, .. }
+            | Self::ReplaceLeader { leader: broker, .. }
             | Self::ElectUnclean { leader: broker, .. }
             | Self::HoldReplicas(broker)
             | Self::FreeReplicas(broker)
@@ -247,6 +272,9 @@ impl Fault {
     pub(crate) fn place_mut(&mut self) -> Option<(&mut String, Option<&mut i32>)> {
         match self {
             Self::MoveLeader {
+                topic, partition, ..
+            }
+            | Self::ReplaceLeader {
                 topic, partition, ..
             }
             | Self::ElectUnclean {

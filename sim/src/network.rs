@@ -113,6 +113,8 @@ struct Pipe {
     cut_after: Option<usize>,
     /// Added to every latency.
     extra: Duration,
+    /// What is shipped vanishes.
+    swallows: bool,
 }
 
 /// One connection as the network sees it.
@@ -130,8 +132,6 @@ struct Link {
     is_cut: bool,
     /// The broker's bytes vanish, but the connection seems alive (half-open).
     is_silent: bool,
-    /// What the transport takes from the client vanishes.
-    is_swallowing: bool,
 }
 
 /// The network and everything that is on its way.
@@ -223,6 +223,7 @@ impl Network {
             last_arrival: now,
             cut_after: None,
             extra,
+            swallows: false,
         };
         let link = Link {
             to_broker: pipe(extra),
@@ -232,7 +233,6 @@ impl Network {
             takes_yet: None,
             is_cut: false,
             is_silent: false,
-            is_swallowing: false,
         };
         self.links.push(conn, link);
         let at = self.arrival(now, conn, Direction::ToBroker);
@@ -340,7 +340,7 @@ impl Network {
 
     /// Makes what the client writes from now on vanish, although the transport takes it.
     pub(crate) fn swallow(&mut self, conn: ConnId) {
-        self.links[conn].is_swallowing = true;
+        self.links[conn].to_broker.swallows = true;
     }
 
     /// The transport takes so many more bytes, and then no more.
@@ -394,14 +394,13 @@ impl Network {
     /// Sends bytes on their way, in chunks, as far as they may pass.
     fn ship(&mut self, now: Instant, conn: ConnId, direction: Direction, mut bytes: Bytes) {
         let link = &mut self.links[conn];
-        let is_lost = match direction {
-            Direction::ToBroker => link.is_swallowing,
-            Direction::ToClient => link.is_silent,
-        };
-        if link.is_cut || is_lost {
+        if link.is_cut || (link.is_silent && direction == Direction::ToClient) {
             return;
         }
         let pipe = link.pipe_mut(direction);
+        if pipe.swallows {
+            return;
+        }
         let mut is_cut = false;
         if let Some(budget) = &mut pipe.cut_after {
             is_cut = bytes.len() > *budget;

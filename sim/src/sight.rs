@@ -128,6 +128,8 @@ sights! {
     FaultAdmit,
     /// A partition was given another leader.
     FaultMoveLeader,
+    /// The same, under the same epoch.
+    FaultReplaceLeader,
     /// A replica that may not have been in sync came to lead.
     FaultElectUnclean,
     /// A broker's replicas fell behind.
@@ -265,6 +267,7 @@ impl Sight {
             Fault::Stall(_) => Self::FaultStall,
             Fault::Admit(_) => Self::FaultAdmit,
             Fault::MoveLeader { .. } => Self::FaultMoveLeader,
+            Fault::ReplaceLeader { .. } => Self::FaultReplaceLeader,
             Fault::ElectUnclean { .. } => Self::FaultElectUnclean,
             Fault::HoldReplicas(_) => Self::FaultHoldReplicas,
             Fault::FreeReplicas(_) => Self::FaultFreeReplicas,

@@ -48,6 +48,7 @@ impl Leaders {
             fault,
             Fault::Delete(_)
                 | Fault::Recreate(..)
+                | Fault::ReplaceLeader { .. }
                 | Fault::Upgrade(..)
                 | Fault::Mislead(_, Lie::NoEpochs)
         );

@@ -15,7 +15,8 @@ pub(crate) struct Waiters {
     /// Topics, and partitions of theirs, that took a record.
     known: BTreeSet<(String, Option<i32>)>,
     for_memory: BTreeSet<RecordId>,
-    /// A topic has gone or is hidden, or what was set aside may not suffice: nothing is certain any more.
+    /// A topic has gone or is hidden, or what was set aside may not suffice: nothing is certain any
+    /// more.
     is_unsure: bool,
 }
 
@@ -29,7 +30,7 @@ impl Waiters {
         }
     }
 
-    /// A topic is deleted, made anew or hidden, or a broker becomes one of another release.
+    /// A topic is deleted, made anew, hidden or denied, or a broker becomes one of another release.
     pub(crate) fn on_unsure(&mut self) {
         self.is_unsure = true;
         self.for_memory.clear();

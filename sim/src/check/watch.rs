@@ -15,8 +15,7 @@ use super::reconnects::Reconnects;
 use super::verdicts::verdict;
 use super::waiters::Waiters;
 use super::written::Written;
-use crate::cluster::Access;
-use crate::cluster::BrokerConfig;
+use crate::cluster::{Access, BrokerConfig};
 use crate::fault::Fault;
 use crate::journal::{Journal, OwnedRecord, RecordId};
 
@@ -169,7 +168,10 @@ impl Watch {
     pub(crate) fn on_fault(&mut self, fault: &Fault) {
         if matches!(
             fault,
-            Fault::Delete(_) | Fault::Recreate(..) | Fault::Permit(_, Access::None)
+            Fault::Delete(_)
+                | Fault::Recreate(..)
+                | Fault::Permit(_, Access::None)
+                | Fault::Mislead(..)
         ) {
             self.waiters.on_unsure();
         }

@@ -150,6 +150,16 @@ impl Cluster {
         self.elect();
     }
 
+    /// [`Self::move_leader`] under the epoch that was: two brokers lead in it, one after the other.
+    ///
+    /// # Panics
+    /// As [`Self::move_leader`].
+    pub fn replace_leader(&mut self, topic: &str, partition: i32, broker: BrokerId) {
+        let epoch = self.leader(topic, partition).1;
+        self.move_leader(topic, partition, broker);
+        self.partition_mut(topic, partition).leader_epoch = epoch;
+    }
+
     /// An unclean election: a live replica leads from now on, though it may not be in sync. What it
     /// does not have is lost, whatever was acknowledged. Nothing happens if the broker is down, no
     /// replica, or the leader already.

@@ -82,6 +82,7 @@ fn faults() -> Vec<Fault> {
         Fault::Blank(B1),
         Fault::Mislead(B1, Lie::NoBrokers),
         Fault::move_leader("orders/0", B2),
+        Fault::replace_leader("orders/0", B2),
         Fault::fail_next("orders/0", NOT_ENOUGH_REPLICAS),
         Fault::fail_after_append("orders/0", REQUEST_TIMED_OUT),
         Fault::Permit(topic(), Access::None),

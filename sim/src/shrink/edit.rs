@@ -387,6 +387,11 @@ fn milder(fault: &Fault) -> Vec<Fault> {
             topic,
             partition,
             leader,
+        }
+        | Fault::ReplaceLeader {
+            topic,
+            partition,
+            leader,
         } => vec![Fault::MoveLeader {
             topic: topic.clone(),
             partition: *partition,

@@ -238,6 +238,11 @@ fn of_fault(fault: &Fault) -> String {
             partition,
             leader,
         } => format!("move_leader(\"{topic}/{partition}\", {leader:?})"),
+        Fault::ReplaceLeader {
+            topic,
+            partition,
+            leader,
+        } => format!("replace_leader(\"{topic}/{partition}\", {leader:?})"),
         Fault::ElectUnclean {
             topic,
             partition,

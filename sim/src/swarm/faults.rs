@@ -83,6 +83,8 @@ pub(crate) enum Kind {
     Swallow,
     /// A partition gets another leader.
     MoveLeader,
+    /// A partition gets another leader under the same epoch.
+    ReplaceLeader,
     /// A replica that may not be in sync leads a partition.
     ElectUnclean,
     /// A broker's replicas fall behind.
@@ -132,13 +134,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 29] = [
+    pub(crate) const ALL: [Self; 30] = [
         Self::Cut,
         Self::CutRequest,
         Self::LoseResponse,
         Self::Silence,
         Self::Swallow,
         Self::MoveLeader,
+        Self::ReplaceLeader,
         Self::ElectUnclean,
         Self::HoldReplicas,
         Self::Down,
@@ -295,6 +298,11 @@ impl Targets {
             Kind::Silence => Fault::Silence(broker),
             Kind::Swallow => Fault::Swallow(broker),
             Kind::MoveLeader => Fault::MoveLeader {
+                topic,
+                partition,
+                leader: broker,
+            },
+            Kind::ReplaceLeader => Fault::ReplaceLeader {
                 topic,
                 partition,
                 leader: broker,

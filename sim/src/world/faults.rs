@@ -102,6 +102,7 @@ impl World {
             Fault::HoldReplicas(broker) => self.cluster.hold_replicas(*broker, true),
             Fault::FreeReplicas(broker) => self.cluster.hold_replicas(*broker, false),
             Fault::MoveLeader { topic, .. }
+            | Fault::ReplaceLeader { topic, .. }
             | Fault::ElectUnclean { topic, .. }
             | Fault::FailNext { topic, .. }
             | Fault::Permit(topic, _)
@@ -182,6 +183,12 @@ fn inflict_on_topic(cluster: &mut Cluster, fault: &Fault, topic: &str) {
         && *partition < count
     {
         cluster.move_leader(topic, *partition, *leader);
+    } else if let Fault::ReplaceLeader {
+        partition, leader, ..
+    } = fault
+        && *partition < count
+    {
+        cluster.replace_leader(topic, *partition, *leader);
     } else if let Fault::ElectUnclean {
         partition, leader, ..
     } = fault

@@ -207,6 +207,7 @@ fn faults() -> Vec<Fault> {
         Fault::Stall(broker),
         Fault::Admit(broker),
         Fault::move_leader("t0/1", broker),
+        Fault::replace_leader("t0/1", broker),
         Fault::elect_unclean("t0/1", broker),
         Fault::HoldReplicas(broker),
         Fault::FreeReplicas(broker),

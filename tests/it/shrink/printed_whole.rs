@@ -40,6 +40,7 @@ fn everything() {
     run.inflict(&Fault::Stall(BrokerId(1)));
     run.inflict(&Fault::Admit(BrokerId(1)));
     run.inflict(&Fault::move_leader("t0/1", BrokerId(1)));
+    run.inflict(&Fault::replace_leader("t0/1", BrokerId(1)));
     run.inflict(&Fault::elect_unclean("t0/1", BrokerId(1)));
     run.inflict(&Fault::HoldReplicas(BrokerId(1)));
     run.inflict(&Fault::FreeReplicas(BrokerId(1)));

@@ -61,3 +61,19 @@ fn a_broker_that_misleads_is_outlived() {
         story.expect_log("orders/1", &["waits"]);
     }
 }
+
+/// Another leader under the epoch that is known already is as good as under a newer one.
+#[test]
+fn a_leader_that_is_replaced_under_its_epoch_is_followed() {
+    let mut story = Story::new(|config| config.retries = 5);
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    let before = story.world().cluster().leader("orders", 0);
+    story.strike(&Fault::replace_leader("orders/0", BrokerId(2)));
+    let after = story.world().cluster().leader("orders", 0);
+    assert_eq!((before.0, after), (Some(B1), (Some(BrokerId(2)), before.1)));
+    let record = story.send("orders/0", "follows");
+    story.run_until_idle();
+    story.expect_delivered([record]);
+    story.expect_log("orders/0", &["follows"]);
+}
