@@ -33,6 +33,11 @@ const STEPS_EXPECTED: usize = 128;
 /// How long `close` may take in a healed world.
 const CLOSE_WITHIN: Duration = Duration::from_secs(300);
 
+/// How many of a hundred records go to a topic that there never is.
+const STRANGE_TOPIC_PERCENT: u64 = 1;
+/// A name that nobody creates, and some that are none.
+const STRANGE_TOPICS: [&str; 4] = ["nowhere", "a topic", "..", ""];
+
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -204,7 +209,10 @@ impl Drawing {
     }
 
     pub(super) fn draw_record(&mut self) -> OwnedRecord {
-        let (topic, partitions) = self.knobs.draw_topic(&mut self.entropy);
+        let (mut topic, partitions) = self.knobs.draw_topic(&mut self.entropy);
+        if self.entropy.chance(STRANGE_TOPIC_PERCENT) {
+            topic = String::from(self.entropy.pick(&STRANGE_TOPICS));
+        }
         let number = self.numbered;
         self.numbered += 1;
         let size = self.entropy.index(self.knobs.value_bytes_max + 1);
