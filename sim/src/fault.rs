@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use crate::cluster::{Access, BrokerId, Lie};
+use crate::cluster::{Access, BrokerId, Distortion, Lie};
 use crate::story::parse_place;
 
 /// One fault.
@@ -85,6 +85,8 @@ pub enum Fault {
     Delay(BrokerId, Duration),
     /// The next answer of a broker is none.
     Garble(BrokerId, Garbling),
+    /// The next answer of a broker to Produce is one, and is not right.
+    Distort(BrokerId, Distortion),
     /// A broker closes its connections, as it does when they are idle or it restarts.
     Restart(BrokerId),
     /// A broker restarts as one of another release: major, minor and patch number.
@@ -217,6 +219,7 @@ impl Fault {
             | Self::AddPartition(_)
             | Self::Clog(..)
             | Self::Garble(..)
+            | Self::Distort(..)
             | Self::Restart(_)
             | Self::Upgrade(..)
             | Self::CatchUp(_)
@@ -250,6 +253,7 @@ impl Fault {
             | Self::Clog(broker, _)
             | Self::Delay(broker, _)
             | Self::Garble(broker, _)
+            | Self::Distort(broker, _)
             | Self::Restart(broker)
             | Self::Upgrade(broker, _)
             | Self::Lag(broker)
@@ -302,6 +306,7 @@ impl Fault {
             | Self::Clog(..)
             | Self::Delay(..)
             | Self::Garble(..)
+            | Self::Distort(..)
             | Self::Restart(_)
             | Self::Upgrade(..)
             | Self::Lag(_)

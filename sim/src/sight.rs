@@ -156,6 +156,8 @@ sights! {
     FaultDelay,
     /// An answer was spoilt.
     FaultGarble,
+    /// An answer was distorted.
+    FaultDistort,
     /// A broker closed its connections.
     FaultRestart,
     /// A broker became one of another release.
@@ -281,6 +283,7 @@ impl Sight {
             Fault::Clog(..) => Self::FaultClog,
             Fault::Delay(..) => Self::FaultDelay,
             Fault::Garble(..) => Self::FaultGarble,
+            Fault::Distort(..) => Self::FaultDistort,
             Fault::Restart(_) => Self::FaultRestart,
             Fault::Upgrade(..) => Self::FaultUpgrade,
             Fault::Lag(_) => Self::FaultLag,

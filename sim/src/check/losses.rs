@@ -8,14 +8,14 @@ use crate::world::World;
 
 /// Whether an acked record was at its place and went with its leader, where its acks could not help
 /// that: acks=all waits for every replica in sync, and nothing of that is lost but by an unclean
-/// election.
+/// election. An offset of −1 is any.
 pub(super) fn is_excused(world: &World, record: &OwnedRecord, partition: i32, offset: i64) -> bool {
     let is_held_by_all = world.core().config().acks == Acks::All;
     let mut lost = world.cluster().lost_records();
     lost.any(|(topic, index, lost)| {
         (lost.is_unclean || !is_held_by_all)
             && (topic, index) == (record.topic.as_str(), partition)
-            && lost.record.offset == offset
+            && (lost.record.offset == offset || offset < 0)
             && is_written(&lost.record, record)
     })
 }

@@ -264,7 +264,7 @@ impl Cluster {
             .push_back(failure);
     }
 
-    /// Takes back every [`Self::fail_next`] that has not hit yet.
+    /// Takes back every [`Self::fail_next`] and [`Self::distort_next`] that has not hit yet.
     pub fn forgive(&mut self) {
         let partitions = self
             .topics
@@ -272,6 +272,7 @@ impl Cluster {
             .flatten()
             .flat_map(|t| &mut t.partitions);
         partitions.for_each(|partition| partition.scripted.clear());
+        self.brokers.iter_mut().for_each(|b| b.distortion = None);
     }
 
     /// Forgets what a partition knows of producers, as after `producer.id.expiration.ms`.

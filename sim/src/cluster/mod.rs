@@ -29,6 +29,7 @@ mod behaviour;
 mod belief;
 mod config;
 mod control;
+mod distort;
 mod event;
 mod handle;
 mod log;
@@ -50,6 +51,7 @@ pub use belief::Lie;
 pub use config::{
     Access, BrokerConfig, BrokerId, ClusterConfig, LogRetention, OnUnknown, Strictness, TopicConfig,
 };
+pub use distort::Distortion;
 pub use event::{BatchOutcome, ClusterEvent};
 pub use handle::{LOSE_ANSWER, OMIT_ANSWER};
 pub use log::{BatchFacts, LogHeader, LogRecord, PartitionLog, record_digest};
@@ -85,6 +87,8 @@ struct Broker {
     throttle_ms: i32,
     /// What it tells instead of the truth, while it lags behind.
     belief: Option<Belief>,
+    /// What is wrong with its next answer to Produce.
+    distortion: Option<Distortion>,
 }
 
 /// A Kafka cluster: brokers with partition logs, leaders and producer states.
@@ -127,6 +131,7 @@ impl Cluster {
             is_held: false,
             throttle_ms: 0,
             belief: None,
+            distortion: None,
         };
         let brokers: Vec<Broker> = config.brokers.iter().map(broker).collect();
         for (index, broker) in brokers.iter().enumerate() {

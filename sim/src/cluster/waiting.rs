@@ -100,11 +100,14 @@ impl Cluster {
             return Err(ANSWER_LOST);
         }
         if is_answered {
-            let answer = ProduceResponse {
+            let mut answer = ProduceResponse {
                 node_endpoints: self.hinted_endpoints(&topics),
                 throttle_time_ms: self.throttle_of(handled.broker),
                 topics,
             };
+            if let Some(distortion) = self.broker_mut(handled.broker).distortion.take() {
+                distortion.distort(&mut answer);
+            }
             let header = &handled.header;
             let bytes = answer.encode(header.api_version, header.correlation_id);
             self.transmit(handled.peer, bytes);

@@ -3,7 +3,7 @@
 use titorelli::Config;
 
 use super::Exploration;
-use crate::cluster::{Access, BrokerId, ClusterConfig, Lie, Strictness};
+use crate::cluster::{Access, BrokerId, ClusterConfig, Distortion, Lie, Strictness};
 use crate::codec::error_code::{NOT_ENOUGH_REPLICAS, REQUEST_TIMED_OUT};
 use crate::fault::{Fault, Garbling};
 use crate::journal::OwnedRecord;
@@ -77,6 +77,7 @@ fn faults() -> Vec<Fault> {
         Fault::Clog(B1, 9),
         Fault::Delay(B1, ms(700)),
         Fault::Garble(B1, Garbling::Twice),
+        Fault::Distort(B1, Distortion::StrangeEntry),
         Fault::Throttle(B1, 50),
         Fault::Lag(B1),
         Fault::Blank(B1),

@@ -413,6 +413,7 @@ fn milder(fault: &Fault) -> Vec<Fault> {
         | Fault::Permit(..)
         | Fault::AddPartition(_)
         | Fault::Garble(..)
+        | Fault::Distort(..)
         | Fault::Restart(_)
         | Fault::Upgrade(..)
         | Fault::Lag(_)

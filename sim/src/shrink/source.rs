@@ -14,7 +14,10 @@ use crate::plan::{Plan, Replicas, Stage, Step};
 /// What a test may name, by where it is.
 const NAMES: [(&str, &[&str]); 3] = [
     ("core::time", &["Duration"]),
-    ("titorelli_sim::cluster", &["Access", "BrokerId", "Lie"]),
+    (
+        "titorelli_sim::cluster",
+        &["Access", "BrokerId", "Distortion", "Lie"],
+    ),
     (
         "titorelli_sim",
         &[
@@ -266,6 +269,9 @@ fn of_fault(fault: &Fault) -> String {
         Fault::Delete(topic) => format!("Delete({topic:?}.into())"),
         Fault::Recreate(topic, count) => format!("Recreate({topic:?}.into(), {count})"),
         Fault::Delay(broker, extra) => format!("Delay({broker:?}, {})", of_duration(*extra)),
+        Fault::Distort(broker, distortion) => {
+            format!("Distort({broker:?}, Distortion::{distortion:?})")
+        }
         Fault::Garble(broker, garbling) => format!("Garble({broker:?}, Garbling::{garbling:?})"),
         Fault::Mislead(broker, lie) => format!("Mislead({broker:?}, Lie::{lie:?})"),
         Fault::Starve(span) => format!("Starve({})", of_duration(*span)),

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Drawing;
-use crate::cluster::{Access, BrokerId, LOSE_ANSWER, Lie, OMIT_ANSWER};
+use crate::cluster::{Access, BrokerId, Distortion, LOSE_ANSWER, Lie, OMIT_ANSWER};
 use crate::codec::error_code;
 use crate::entropy::Entropy;
 use crate::fault::{Fault, Garbling};
@@ -109,6 +109,8 @@ pub(crate) enum Kind {
     Delay,
     /// An answer is none.
     Garble,
+    /// An answer to Produce is not right.
+    Distort,
     /// A broker closes its connections.
     Restart,
     /// A broker becomes one of another release.
@@ -134,7 +136,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 30] = [
+    pub(crate) const ALL: [Self; 31] = [
         Self::Cut,
         Self::CutRequest,
         Self::LoseResponse,
@@ -154,6 +156,7 @@ impl Kind {
         Self::Clog,
         Self::Delay,
         Self::Garble,
+        Self::Distort,
         Self::Restart,
         Self::Upgrade,
         Self::Lag,
@@ -329,6 +332,7 @@ impl Targets {
                 Fault::Delay(broker, entropy.span(extra))
             }
             Kind::Garble => Fault::Garble(broker, entropy.pick(&Garbling::ALL)),
+            Kind::Distort => Fault::Distort(broker, entropy.pick(&Distortion::ALL)),
             Kind::Restart => Fault::Restart(broker),
             Kind::Upgrade if self.upgrades.is_empty() => Fault::Restart(broker),
             Kind::Upgrade => Fault::Upgrade(broker, entropy.pick(&self.upgrades)),

@@ -78,6 +78,7 @@ impl World {
             Fault::Stall(broker) => drop(self.stalled.insert(*broker)),
             Fault::Admit(broker) => drop(self.stalled.remove(broker)),
             Fault::Garble(broker, garbling) => drop(self.garbled.insert(*broker, *garbling)),
+            Fault::Distort(broker, distortion) => self.cluster.distort_next(*broker, *distortion),
             Fault::Starve(span) => self.naps.begin(self.now, self.now + *span),
             Fault::Leap(span) => self.leap(*span),
             Fault::Readdress(broker) => {

@@ -10,7 +10,7 @@ mod printed_whole;
 
 use core::time::Duration;
 use titorelli::Config;
-use titorelli_sim::cluster::{Access, BrokerId, Lie};
+use titorelli_sim::cluster::{Access, BrokerId, Distortion, Lie};
 use titorelli_sim::{
     Fault, Garbling, NetworkConfig, OwnedRecord, Plan, Profile, RecordState, Shrunk,
 };
@@ -221,6 +221,7 @@ fn faults() -> Vec<Fault> {
         Fault::Clog(broker, 100),
         Fault::Delay(broker, ms(5_000)),
         Fault::Garble(broker, Garbling::Half),
+        Fault::Distort(broker, Distortion::EntriesTwice),
         Fault::Restart(broker),
         Fault::Upgrade(broker, (3, 7, 0)),
         Fault::Lag(broker),

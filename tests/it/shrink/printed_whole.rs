@@ -1,7 +1,7 @@
 //! What the test beside it printed: everything that can be.
 
 use core::time::Duration;
-use titorelli_sim::cluster::{Access, BrokerId, Lie};
+use titorelli_sim::cluster::{Access, BrokerId, Distortion, Lie};
 use titorelli_sim::{Fault, Garbling, OwnedRecord, Run, SlowLinks, Span, Stage, ms};
 
 #[test]
@@ -54,6 +54,7 @@ fn everything() {
     run.inflict(&Fault::Clog(BrokerId(1), 100));
     run.inflict(&Fault::Delay(BrokerId(1), ms(5_000)));
     run.inflict(&Fault::Garble(BrokerId(1), Garbling::Half));
+    run.inflict(&Fault::Distort(BrokerId(1), Distortion::EntriesTwice));
     run.inflict(&Fault::Restart(BrokerId(1)));
     run.inflict(&Fault::Upgrade(BrokerId(1), (3, 7, 0)));
     run.inflict(&Fault::Lag(BrokerId(1)));

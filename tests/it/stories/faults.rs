@@ -1,7 +1,7 @@
 //! What each fault does, and that it does no more.
 
 use titorelli::ErrorCode;
-use titorelli_sim::cluster::{BrokerId, Lie};
+use titorelli_sim::cluster::{BrokerId, Distortion, Lie};
 use titorelli_sim::{Fault, RecordState, Story, ms};
 
 const B1: BrokerId = BrokerId(1);
@@ -38,6 +38,31 @@ fn a_refusal_that_nobody_knows_is_passed_on_with_its_number() {
         panic!("{:?}", story.state(record));
     };
     assert_eq!(error.code(), Some(ErrorCode(12_345)));
+}
+
+/// Of an answer only what was asked for counts, and of that what comes first.
+#[test]
+fn an_answer_that_is_not_right_is_believed_no_more_than_it_must_be() {
+    for distortion in Distortion::ALL {
+        let mut story = Story::new(|config| config.retries = 5);
+        story.cluster("orders/0 -> b1, orders/1 -> b1");
+        story.ready();
+        story.strike(&Fault::Distort(B1, distortion));
+        let records = [
+            story.send("orders/0", "zero"),
+            story.send("orders/1", "one"),
+        ];
+        story.run_until_idle();
+        for record in records {
+            let RecordState::Acked { offset, .. } = *story.state(record) else {
+                panic!("{distortion:?}: {:?}", story.state(record));
+            };
+            let is_untold = distortion == Distortion::NegativeOffsets;
+            assert_eq!(offset == -1, is_untold, "{distortion:?}: at {offset}");
+        }
+        story.expect_log("orders/0", &["zero"]);
+        story.expect_log("orders/1", &["one"]);
+    }
 }
 
 /// Whatever a broker tells that was never so, records wait for the truth, and are written once.
