@@ -136,6 +136,18 @@ impl Cluster {
     /// # Panics
     /// There is no such partition or broker.
     pub fn move_leader(&mut self, topic: &str, partition: i32, broker: BrokerId) {
+        self.change_leader(topic, partition, broker, 1);
+    }
+
+    /// [`Self::move_leader`] under the epoch that was: two brokers lead in it, one after the other.
+    ///
+    /// # Panics
+    /// As [`Self::move_leader`].
+    pub fn replace_leader(&mut self, topic: &str, partition: i32, broker: BrokerId) {
+        self.change_leader(topic, partition, broker, 0);
+    }
+
+    fn change_leader(&mut self, topic: &str, partition: i32, broker: BrokerId, epochs: i32) {
         assert!(self.broker(broker).is_some(), "{broker} exists");
         if !self.is_up(broker) {
             return;
@@ -146,18 +158,11 @@ impl Cluster {
         if !state.replication.in_sync.contains(&broker) {
             state.assign(broker);
         }
+        let epoch = state.leader_epoch + epochs;
         state.lead(Some(broker), false);
+        // Before anybody is told.
+        state.leader_epoch = epoch;
         self.elect();
-    }
-
-    /// [`Self::move_leader`] under the epoch that was: two brokers lead in it, one after the other.
-    ///
-    /// # Panics
-    /// As [`Self::move_leader`].
-    pub fn replace_leader(&mut self, topic: &str, partition: i32, broker: BrokerId) {
-        let epoch = self.leader(topic, partition).1;
-        self.move_leader(topic, partition, broker);
-        self.partition_mut(topic, partition).leader_epoch = epoch;
     }
 
     /// An unclean election: a live replica leads from now on, though it may not be in sync. What it
