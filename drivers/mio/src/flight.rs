@@ -64,11 +64,16 @@ impl Progress {
         self.report.lock().clone()
     }
 
-    /// Waits until everything is written, but not for ever: a disk may hang.
+    /// Waits until everything is written, but not for ever: a disk may hang, and then the report
+    /// says so.
     pub(crate) fn wait(&self, patience: Duration) {
         if self.ended.wait_for(patience).is_some() {
             // For who asks again.
             self.ended.put(());
+        } else {
+            let mut report = self.report.lock();
+            let words = "the disk has not taken the rest";
+            report.broke_off.get_or_insert_with(|| words.to_owned());
         }
     }
 }

@@ -220,6 +220,10 @@ fn a_disk_that_hangs_holds_up_nobody() {
     );
     let report = producer.recording().expect("asked for");
     assert!(report.bytes < 1_000_000, "it hangs: {report}");
+    assert!(
+        report.broke_off.is_some(),
+        "what is missing is told: {report}"
+    );
     drop(unread);
 }
 
