@@ -42,7 +42,8 @@ impl Reconnects {
         }
     }
 
-    /// Brokers are at other addresses, or not known to all: each may be met under another id.
+    /// Brokers are at other addresses, or not known to all: each may be met under another id. Or
+    /// the core is not called, and what it says is heard late.
     pub(crate) fn on_moved(&mut self) {
         self.is_unsure = true;
     }

@@ -181,7 +181,11 @@ impl Watch {
         }
         if matches!(
             fault,
-            Fault::Readdress(_) | Fault::SwapAddresses(..) | Fault::Blank(_) | Fault::Mislead(..)
+            Fault::Starve(_)
+                | Fault::Readdress(_)
+                | Fault::SwapAddresses(..)
+                | Fault::Blank(_)
+                | Fault::Mislead(..)
         ) {
             self.reconnects.on_moved();
         }
