@@ -21,10 +21,18 @@ pub(crate) struct AttemptLog {
     count_max: u32,
     pause: Pause,
     by_batch: BTreeMap<u64, Attempts>,
-    /// No two batches hold the same.
-    are_unique: bool,
-    /// Batches may hold the same, and one that left before is not known by its content.
-    may_be_equal: bool,
+    likeness: Likeness,
+}
+
+/// Whether batches are known by what they hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Likeness {
+    /// No two of them hold the same.
+    Unique,
+    /// Some may, and a few at most.
+    Unsure,
+    /// They may, and one that left before is not known by its content.
+    Equal,
 }
 
 impl AttemptLog {
@@ -37,19 +45,18 @@ impl AttemptLog {
                 jitter_percent: config.backoff_jitter_percent,
             },
             by_batch: BTreeMap::new(),
-            are_unique: false,
-            may_be_equal: false,
+            likeness: Likeness::Unsure,
         }
     }
 
     /// No two batches hold the same from now on.
     pub(crate) fn tell_apart(&mut self) {
-        self.are_unique = true;
+        self.likeness = Likeness::Unique;
     }
 
     /// Batches may hold the same from now on: attempts are not told from each other.
     pub(crate) fn allow_equals(&mut self) {
-        self.may_be_equal = true;
+        self.likeness = Likeness::Equal;
     }
 
     /// Whether a byte of it left before.
@@ -68,7 +75,7 @@ impl AttemptLog {
         let earliest = *handed_at + self.pause.least(*count);
         let is_elsewhere = moved_at.is_some_and(|moved_at| moved_at >= *handed_at);
         assert!(
-            is_elsewhere || !self.are_unique || now >= earliest,
+            is_elsewhere || self.likeness != Likeness::Unique || now >= earliest,
             "L8: attempt {} at {now}, before {earliest}",
             count + 1
         );
@@ -79,7 +86,7 @@ impl AttemptLog {
     /// # Panics
     /// It is one attempt too many.
     pub(crate) fn on_left(&mut self, batch: u64, handed_at: Instant) {
-        if self.may_be_equal {
+        if self.likeness == Likeness::Equal {
             return;
         }
         let attempts = self.by_batch.entry(batch).or_insert(Attempts {
@@ -89,7 +96,7 @@ impl AttemptLog {
         attempts.count += 1;
         attempts.handed_at = handed_at;
         assert!(
-            attempts.count <= self.count_max || !self.are_unique,
+            attempts.count <= self.count_max || self.likeness != Likeness::Unique,
             "S12: attempt {} left, {} are allowed",
             attempts.count,
             self.count_max

@@ -46,9 +46,8 @@ impl Exploration {
         small::of_name(name)
     }
 
-    /// Every fault at every step that the run takes after these strikes, and from the last of them
-    /// on: the faults may make it longer, and the next may strike there. `None`: `strikes` breaks
-    /// no promise.
+    /// Every fault at every step of the run with these strikes, from the last of them on: they may
+    /// make it longer, and the next may strike there.
     ///
     /// # Panics
     /// Something does not hold that must always hold.
@@ -69,7 +68,7 @@ impl Exploration {
     /// Tries every fault at every step. Returns how many runs that took.
     ///
     /// # Panics
-    /// Something does not hold that must always hold; the message says which fault struck when.
+    /// Something does not hold that must always hold.
     #[must_use]
     pub fn every_fault(&self) -> u64 {
         self.every(&mut Vec::new(), 1)

@@ -94,43 +94,34 @@ fn faults() -> Vec<Fault> {
     ]
 }
 
-fn send(world: &mut World, partition: i32, value: &str) {
-    world.send(OwnedRecord {
-        topic: "orders".to_owned(),
-        partition: Some(partition),
-        value: Some(value.as_bytes().to_vec()),
-        ..OwnedRecord::default()
-    });
-}
-
 fn one_record(world: &mut World) {
     world.control(|cluster| cluster.create_topic("orders", 1));
-    send(world, 0, "a");
+    world.send(OwnedRecord::to("orders/0", "a"));
 }
 
 fn four_records(world: &mut World) {
     world.control(|cluster| cluster.create_topic("orders", 2));
-    send(world, 0, "a");
-    send(world, 1, "b");
+    world.send(OwnedRecord::to("orders/0", "a"));
+    world.send(OwnedRecord::to("orders/1", "b"));
     world.run_for(ms(13));
-    send(world, 0, "c");
+    world.send(OwnedRecord::to("orders/0", "c"));
     world.run_for(ms(1));
-    send(world, 0, "d");
+    world.send(OwnedRecord::to("orders/0", "d"));
     world.flush();
 }
 
 fn full_buffer(world: &mut World) {
     world.control(|cluster| cluster.create_topic("orders", 2));
     let large = "x".repeat(150);
-    send(world, 0, &format!("a{large}"));
-    send(world, 1, &format!("b{large}"));
-    send(world, 0, "c");
+    world.send(OwnedRecord::to("orders/0", format!("a{large}")));
+    world.send(OwnedRecord::to("orders/1", format!("b{large}")));
+    world.send(OwnedRecord::to("orders/0", "c"));
 }
 
 fn close(world: &mut World) {
     world.control(|cluster| cluster.create_topic("orders", 1));
-    send(world, 0, "a");
+    world.send(OwnedRecord::to("orders/0", "a"));
     world.run_for(ms(7));
-    send(world, 0, "b");
+    world.send(OwnedRecord::to("orders/0", "b"));
     world.close(ms(3_000));
 }

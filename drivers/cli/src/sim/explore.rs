@@ -1,14 +1,11 @@
 //! `titorelli sim --explore`: a small run with every fault at every step, then with every pair.
 
-use super::{Ended, UNACKNOWLEDGED, progress, silently};
+use super::{Ended, Seeds, UNACKNOWLEDGED, progress, run_many, silently};
 use crate::output::{print, tell};
 use std::error::Error;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::Instant;
 use titorelli_sim::{Exploration, Strike, Telling};
 
@@ -53,61 +50,28 @@ pub(super) fn run(name: &str, threads: NonZeroUsize) -> Ended {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Tries every first fault alone, and with so many more: how many runs that took, or which faults
-/// broke a promise.
+/// Tries every first fault alone, and with so many more: how many runs that took, or the first
+/// faults that broke a promise.
 fn search(
     exploration: &Exploration,
     firsts: &[Strike],
     more: u32,
     threads: NonZeroUsize,
 ) -> Result<Result<u64, Vec<Strike>>, Box<dyn Error>> {
-    let search = Search {
-        exploration,
-        firsts,
-        more,
-        next: AtomicUsize::new(0),
-        runs: AtomicU64::new(0),
-        failed: Mutex::new(None),
+    let places = Seeds {
+        from: 0,
+        count: u64::try_from(firsts.len())?,
     };
-    let progress = progress(u64::try_from(firsts.len())?, "first faults")?;
-    silently(|| {
-        thread::scope(|scope| {
-            for _ in 0..threads.get() {
-                scope.spawn(|| search.take_turns(&progress));
-            }
-        });
-    });
-    progress.finish_and_clear();
-    let failed = search.failed.into_inner();
-    let failed = failed.unwrap_or_else(PoisonError::into_inner);
-    Ok(failed.map_or_else(|| Ok(search.runs.into_inner()), Err))
-}
-
-/// What the threads share.
-struct Search<'a> {
-    exploration: &'a Exploration,
-    firsts: &'a [Strike],
-    more: u32,
-    next: AtomicUsize,
-    runs: AtomicU64,
-    /// What broke a promise first.
-    failed: Mutex<Option<Vec<Strike>>>,
-}
-
-impl Search<'_> {
-    /// Takes one first fault after the other, with all that may follow it.
-    fn take_turns(&self, progress: &indicatif::ProgressBar) {
-        while let Some(first) = self.firsts.get(self.next.fetch_add(1, Ordering::Relaxed)) {
-            let mut strikes = vec![first.clone()];
-            let every = AssertUnwindSafe(|| self.exploration.every(&mut strikes, self.more));
-            if let Ok(runs) = catch_unwind(every) {
-                self.runs.fetch_add(runs, Ordering::Relaxed);
-            } else {
-                let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-                failed.get_or_insert(strikes);
-                self.next.store(self.firsts.len(), Ordering::Relaxed);
-            }
-            progress.inc(1);
-        }
-    }
+    let attempt = |place: u64| {
+        let place = usize::try_from(place).expect("an index");
+        let mut strikes = vec![firsts[place].clone()];
+        let every = AssertUnwindSafe(|| exploration.every(&mut strikes, more));
+        catch_unwind(every).map_err(|_| strikes)
+    };
+    let progress = progress(places.count, "first faults")?;
+    Ok(silently(|| {
+        let run = |place| attempt(place).ok();
+        let found = run_many(places, threads, &progress, run, u64::wrapping_add);
+        found.map_err(|place| attempt(place).expect_err("it failed before"))
+    }))
 }

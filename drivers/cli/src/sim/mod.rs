@@ -136,6 +136,7 @@ impl Sim {
                 threads,
                 &progress(self.seeds.count, "seeds")?,
                 |seed| self.run_one(seed, Telling::Nothing),
+                Summary::plus,
             ),
         };
         let total = match result {
@@ -246,24 +247,25 @@ fn silently<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// Runs all seeds on so many threads; all of them added up, or the first that broke a promise.
-fn run_many(
+fn run_many<T: Default + Send>(
     seeds: Seeds,
     threads: NonZeroUsize,
     progress: &ProgressBar,
-    run: impl Fn(u64) -> Option<Summary> + Sync,
-) -> Result<Summary, u64> {
+    run: impl Fn(u64) -> Option<T> + Sync,
+    plus: fn(T, T) -> T,
+) -> Result<T, u64> {
     let hunt = Hunt {
         next: AtomicU64::new(0),
         failed: AtomicU64::new(u64::MAX),
     };
     let total = thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.get())
-            .map(|_| scope.spawn(|| run_some(seeds, &hunt, progress, &run)))
+            .map(|_| scope.spawn(|| run_some(seeds, &hunt, progress, &run, plus)))
             .collect();
         let sums = workers
             .into_iter()
             .map(|worker| worker.join().expect("a seed's panic is caught"));
-        sums.fold(Summary::default(), Summary::plus)
+        sums.fold(T::default(), plus)
     });
     progress.finish_and_clear();
     let failed = hunt.failed.into_inner();
@@ -275,13 +277,14 @@ fn run_many(
 }
 
 /// Takes one seed after the other until none is left, or one before it has failed.
-fn run_some(
+fn run_some<T: Default>(
     seeds: Seeds,
     hunt: &Hunt,
     progress: &ProgressBar,
-    run: impl Fn(u64) -> Option<Summary>,
-) -> Summary {
-    let mut total = Summary::default();
+    run: impl Fn(u64) -> Option<T>,
+    plus: fn(T, T) -> T,
+) -> T {
+    let mut total = T::default();
     loop {
         let place = hunt.next.fetch_add(1, Ordering::Relaxed);
         let end = seeds.count.min(hunt.failed.load(Ordering::Relaxed));
@@ -289,7 +292,7 @@ fn run_some(
             return total;
         }
         match run(seeds.from + place) {
-            Some(summary) => total = total.plus(summary),
+            Some(more) => total = plus(total, more),
             None => {
                 hunt.failed.fetch_min(place, Ordering::Relaxed);
             }
@@ -330,6 +333,7 @@ mod tests {
                 threads(count),
                 &ProgressBar::hidden(),
                 |seed| Some(run_seed(Profile::Full, seed, Telling::Nothing)),
+                Summary::plus,
             )
         };
         let alone = run(1).expect("clean");
@@ -354,6 +358,7 @@ mod tests {
                 threads(count),
                 &ProgressBar::hidden(),
                 fails,
+                Summary::plus,
             );
             assert_eq!(told, Err(1_013), "{count} threads");
         }
@@ -368,7 +373,13 @@ mod tests {
             Some(Summary::default())
         };
         let text = format!("{}..{}", u64::MAX - 3, u64::MAX);
-        let told = run_many(seeds(&text), threads(2), &ProgressBar::hidden(), count);
+        let told = run_many(
+            seeds(&text),
+            threads(2),
+            &ProgressBar::hidden(),
+            count,
+            Summary::plus,
+        );
         assert_eq!((told, sum.into_inner()), (Ok(Summary::default()), 6));
     }
 }
