@@ -1,6 +1,8 @@
 //! Whether the values of a configuration fit together.
 
-use super::{ApiVersion, Config, Partitioner, SecurityProtocol, servers};
+use super::{
+    Acks, ApiVersion, Config, IDEMPOTENT_IN_FLIGHT_MAX, Partitioner, SecurityProtocol, servers,
+};
 use crate::error::ConfigError;
 use crate::wire::{Codec, Release, compression};
 use core::time::Duration;
@@ -35,6 +37,7 @@ impl Config {
         self.check_backoffs()?;
         self.check_compression()?;
         self.check_partitioner()?;
+        self.check_idempotence()?;
         self.check_release()?;
         self.check_recording()?;
         self.check_security()
@@ -209,6 +212,46 @@ impl Config {
         Ok(())
     }
 
+    /// What is written once is told by every replica, and sent again until it is (invariant I9).
+    fn check_idempotence(&self) -> Result<(), ConfigError> {
+        if self.first_sequence < 0 {
+            let reason = format!("{} is less than 0", self.first_sequence);
+            return Err(ConfigError::new("first_sequence", reason));
+        }
+        if !self.enable_idempotence {
+            for (key, is_set) in [
+                ("resolve_timeout_ms", !self.resolve_timeout.is_zero()),
+                ("first_sequence", self.first_sequence > 0),
+            ] {
+                if is_set {
+                    let reason =
+                        "batches have sequence numbers only with enable_idempotence: set it";
+                    return Err(ConfigError::new(key, reason));
+                }
+            }
+            return Ok(());
+        }
+        if self.acks != Acks::All {
+            let reason = "enable_idempotence needs acks=all: a leader that fails over would forget";
+            return Err(ConfigError::new("acks", reason));
+        }
+        if self.retries == 0 {
+            let reason = "enable_idempotence is for batches that are sent again: set it to 1 at \
+                          least, best to its greatest value";
+            return Err(ConfigError::new("retries", reason));
+        }
+        let in_flight = self.max_in_flight_requests_per_connection;
+        if in_flight > IDEMPOTENT_IN_FLIGHT_MAX {
+            let reason = format!(
+                "{in_flight} is more than {IDEMPOTENT_IN_FLIGHT_MAX}, so many batches as brokers \
+                 know again with enable_idempotence"
+            );
+            let key = "max_in_flight_requests_per_connection";
+            return Err(ConfigError::new(key, reason));
+        }
+        Ok(())
+    }
+
     fn check_release(&self) -> Result<(), ConfigError> {
         let ApiVersion::Release(release) = self.api_version else {
             return Ok(());
@@ -223,6 +266,13 @@ impl Config {
         if self.compression == Codec::Lz4 && release < LZ4_SINCE {
             let reason = format!("Kafka {release} does not know lz4; {LZ4_SINCE} has it");
             return Err(ConfigError::new("compression_type", reason));
+        }
+        if self.enable_idempotence && versions.init_producer_id.is_none() {
+            let reason = format!(
+                "Kafka {release} does not know idempotent producers; {} has them",
+                Release::new(0, 11, 0)
+            );
+            return Err(ConfigError::new("enable_idempotence", reason));
         }
         if versions.produce < self.compression.produce_version_min() {
             let reason = format!(
@@ -374,11 +424,44 @@ mod tests {
             "compression_type",
         );
         refused(&[("api_version", "0.7")], "api_version");
+        refused(&[("resolve_timeout_ms", "1")], "resolve_timeout_ms");
+        refused(&[("first_sequence", "1")], "first_sequence");
         let keys = [
             ("partitioner", "round_robin"),
             ("partitioner_ignore_keys", "true"),
         ];
         refused(&keys, "partitioner_ignore_keys");
+    }
+
+    #[test]
+    fn what_contradicts_idempotence_is_refused() {
+        let durable = |set: fn(&mut Config)| {
+            let mut config = Config::durable();
+            config.enable_idempotence = true;
+            set(&mut config);
+            config.check().expect_err("contradictory").to_string()
+        };
+        let told = [
+            durable(|config| config.acks = Acks::Leader),
+            durable(|config| config.retries = 0),
+            durable(|config| config.max_in_flight_requests_per_connection = 6),
+            durable(|config| config.first_sequence = -1),
+            durable(|config| config.api_version = "0.10.2".parse().expect("a release")),
+        ];
+        let keys = [
+            "acks",
+            "retries",
+            "max_in_flight_requests_per_connection",
+            "first_sequence",
+            "enable_idempotence",
+        ];
+        for (told, key) in told.iter().zip(keys) {
+            assert!(told.starts_with(&format!("configuration {key}:")), "{told}");
+        }
+        assert_eq!(
+            fault(&[("enable.idempotence", "true")]).as_deref(),
+            Some("acks")
+        );
     }
 
     #[test]

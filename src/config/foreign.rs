@@ -7,10 +7,6 @@
 pub(super) const FOREIGN: &[(&[&str], &str)] = &[
     // Not there yet.
     (
-        &["enable.idempotence", "enable.gapless.guarantee"],
-        "not possible in this version, only false",
-    ),
-    (
         &[
             "transactional.id",
             "transaction.timeout.ms",
@@ -279,8 +275,6 @@ pub(super) const FOREIGN: &[(&[&str], &str)] = &[
 
 /// Foreign keys with the one value that is what happens anyway.
 pub(super) const HARMLESS: &[(&str, &str)] = &[
-    ("enable.idempotence", "false"),
-    ("enable.gapless.guarantee", "false"),
     ("enable.metrics.push", "false"),
     ("enable.ssl.certificate.verification", "true"),
     ("ssl.truststore.type", "pem"),

@@ -105,6 +105,11 @@ config! {
     /// the leader wrote it; `all`, when every in-sync replica did.
     acks: Acks = Acknowledgements("1"),
         "acks" | "request.required.acks";
+    /// Whether every record is written once and in order, whatever is sent again (KIP-98): brokers
+    /// know each batch by a producer id and a sequence number. Needs `acks=all`, retries, and at
+    /// most 5 requests in flight per connection.
+    enable_idempotence: bool = Switch("false"),
+        "enable_idempotence" | "enable.idempotence";
     /// How often a failed batch is sent again.
     retries: u32 = Retries("0"),
         "retries" | "message.send.max.retries";
@@ -127,8 +132,22 @@ config! {
     /// 120,000, or linger and request timeout together where that is more.
     delivery_timeout: Option<Duration> = MillisOrUnset("unset"),
         "delivery_timeout_ms" | "delivery.timeout.ms" | "message.timeout.ms";
+    /// How long after that a record is still tried of which it is not known whether it was written:
+    /// sent again under its own sequence number, it is found out. Until then it is not completed.
+    /// Only with `enable_idempotence`.
+    resolve_timeout: Duration = Millis("0"),
+        "resolve_timeout_ms" | "resolve.timeout.ms";
+    /// Whether a record that fails takes those after it along that are of its partition and were
+    /// accepted before it failed, so that what is written has no gap in between. Else they go on.
+    enable_gapless_guarantee: bool = Switch("false"),
+        "enable_gapless_guarantee" | "enable.gapless.guarantee";
+    /// The sequence number that the first record of every partition has under the first producer
+    /// id, for tests of what happens when the numbers wrap at 2,147,483,647. Brokers before Kafka
+    /// 2.5 take nothing but 0.
+    first_sequence: i32 = Sequence("0"),
+        "first_sequence" | "first.sequence";
     /// Requests that may be unanswered on one connection. 1 keeps the order of records within a
-    /// partition even when they are retried.
+    /// partition even when they are retried; with `enable_idempotence` up to 5 do.
     max_in_flight_requests_per_connection: usize = Count("5"),
         "max_in_flight_requests_per_connection" | "max.in.flight.requests.per.connection"
         | "max.in.flight";

@@ -214,6 +214,22 @@ impl Kind for Level {
     }
 }
 
+/// A sequence number.
+pub(super) struct Sequence;
+
+impl Kind for Sequence {
+    type Value = i32;
+    const NAME: &'static str = "number";
+
+    fn read(text: &str) -> Result<i32, String> {
+        number(text, 0, i32::MAX)
+    }
+
+    fn write(value: &i32) -> String {
+        value.to_string()
+    }
+}
+
 /// The size of a socket's buffer. Java says −1 and librdkafka 0 for the system's.
 pub(super) struct SocketBuffer;
 

@@ -18,15 +18,16 @@ pub use keys::{Config, KEYS, Key};
 use crate::wire::Codec;
 use core::time::Duration;
 
+/// Brokers know an idempotent producer's last five batches of a partition again (KIP-98), and no
+/// others.
+pub(crate) const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
+
 /// The client id of a producer whose driver did not number it.
 const CLIENT_ID: &str = "titorelli-producer";
 
 impl Config {
     /// The defaults for records that must arrive: written by every in-sync replica, retried until
-    /// the delivery timeout of 120 s, in order. Batches are larger and wait 5 ms to fill.
-    ///
-    /// Order through retries needs one request in flight per connection, as long as there is no
-    /// idempotence.
+    /// the delivery timeout of 120 s, once and in order. Batches are larger and wait 5 ms to fill.
     #[must_use]
     pub fn durable() -> Self {
         Self {

@@ -253,7 +253,6 @@ mod tests {
 
     #[test]
     fn what_other_clients_have_and_this_one_has_not_is_refused_with_the_reason() {
-        assert!(reason("enable.idempotence", "true").contains("not possible in this version"));
         assert!(reason("key.serializer", "StringSerializer").contains("in code"));
         assert!(reason("transactional_id", "t").contains("transactions"));
         assert!(reason("enable.ssl.certificate.verification", "false").contains("ssl_cafile"));

@@ -11,6 +11,8 @@ pub enum ApiKey {
     Metadata = 3,
     /// Tells which APIs a broker speaks, at which versions (KIP-35).
     ApiVersions = 18,
+    /// Gives a producer id, under which batches are written once (KIP-98).
+    InitProducerId = 22,
 }
 
 /// An inclusive range of versions of one API.
@@ -24,7 +26,12 @@ pub struct VersionRange {
 
 impl ApiKey {
     /// Every API that this crate speaks, by rising key.
-    pub const ALL: [Self; 3] = [Self::Produce, Self::Metadata, Self::ApiVersions];
+    pub const ALL: [Self; 4] = [
+        Self::Produce,
+        Self::Metadata,
+        Self::ApiVersions,
+        Self::InitProducerId,
+    ];
 
     /// The key as the wire has it.
     #[must_use]
@@ -33,6 +40,7 @@ impl ApiKey {
             Self::Produce => 0,
             Self::Metadata => 3,
             Self::ApiVersions => 18,
+            Self::InitProducerId => 22,
         }
     }
 
@@ -43,6 +51,7 @@ impl ApiKey {
             Self::Produce => "Produce",
             Self::Metadata => "Metadata",
             Self::ApiVersions => "ApiVersions",
+            Self::InitProducerId => "InitProducerId",
         }
     }
 
@@ -54,6 +63,7 @@ impl ApiKey {
         match self {
             Self::Produce | Self::Metadata => VersionRange { min: 0, max: 13 },
             Self::ApiVersions => VersionRange { min: 0, max: 4 },
+            Self::InitProducerId => VersionRange { min: 0, max: 5 },
         }
     }
 
@@ -63,6 +73,7 @@ impl ApiKey {
         match self {
             Self::Produce | Self::Metadata => 9,
             Self::ApiVersions => 3,
+            Self::InitProducerId => 2,
         }
     }
 

@@ -14,6 +14,7 @@
 
 pub mod api_versions;
 pub mod compression;
+pub mod init_producer_id;
 pub mod message_set;
 pub mod metadata;
 pub mod produce;

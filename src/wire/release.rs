@@ -28,25 +28,27 @@ impl Release {
     }
 }
 
-/// The first release that speaks a version of Produce or Metadata: release, Produce, Metadata.
-/// From the message schemas of each release.
-const SPOKEN: &[(Release, i16, i16)] = &[
-    (Release::new(0, 8, 0), 0, 0),
-    (Release::new(0, 9, 0), 1, 0),
-    (Release::new(0, 10, 0), 2, 1),
-    (Release::new(0, 10, 1), 2, 2),
-    (Release::new(0, 11, 0), 3, 4),
-    (Release::new(1, 0, 0), 5, 5),
-    (Release::new(2, 0, 0), 6, 6),
-    (Release::new(2, 1, 0), 7, 7),
-    (Release::new(2, 3, 0), 7, 8),
-    (Release::new(2, 4, 0), 8, 9),
-    (Release::new(2, 8, 0), 9, 11),
-    (Release::new(3, 1, 0), 9, 12),
-    (Release::new(3, 7, 0), 10, 12),
-    (Release::new(3, 8, 0), 11, 12),
-    (Release::new(4, 0, 0), 12, 13),
-    (Release::new(4, 1, 0), 13, 13),
+/// The first release that speaks a version of Produce, Metadata or `InitProducerId`: release, the
+/// three versions. From the message schemas of each release.
+const SPOKEN: &[(Release, i16, i16, Option<i16>)] = &[
+    (Release::new(0, 8, 0), 0, 0, None),
+    (Release::new(0, 9, 0), 1, 0, None),
+    (Release::new(0, 10, 0), 2, 1, None),
+    (Release::new(0, 10, 1), 2, 2, None),
+    (Release::new(0, 11, 0), 3, 4, Some(0)),
+    (Release::new(1, 0, 0), 5, 5, Some(0)),
+    (Release::new(2, 0, 0), 6, 6, Some(1)),
+    (Release::new(2, 1, 0), 7, 7, Some(1)),
+    (Release::new(2, 3, 0), 7, 8, Some(1)),
+    (Release::new(2, 4, 0), 8, 9, Some(2)),
+    (Release::new(2, 5, 0), 8, 9, Some(3)),
+    (Release::new(2, 7, 0), 8, 9, Some(4)),
+    (Release::new(2, 8, 0), 9, 11, Some(4)),
+    (Release::new(3, 1, 0), 9, 12, Some(4)),
+    (Release::new(3, 7, 0), 10, 12, Some(4)),
+    (Release::new(3, 8, 0), 11, 12, Some(5)),
+    (Release::new(4, 0, 0), 12, 13, Some(5)),
+    (Release::new(4, 1, 0), 13, 13, Some(5)),
 ];
 
 /// The first release that takes nothing but record batches (KIP-896).
@@ -60,9 +62,10 @@ impl Release {
     #[must_use]
     pub fn versions(self) -> Option<Versions> {
         let known = SPOKEN.iter().rev().find(|(since, ..)| *since <= self);
-        known.map(|&(_, produce, metadata)| Versions {
+        known.map(|&(_, produce, metadata, init_producer_id)| Versions {
             produce,
             metadata,
+            init_producer_id,
             produce_least: if self < BATCHES_ONLY { 0 } else { 3 },
         })
     }

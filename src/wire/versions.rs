@@ -15,6 +15,8 @@ pub struct Versions {
     pub metadata: i16,
     /// The lowest of Produce that the broker takes, for batches in an older format.
     pub produce_least: i16,
+    /// Of `InitProducerId`; `None` before Kafka 0.11.
+    pub init_producer_id: Option<i16>,
 }
 
 /// A broker which speaks no version of an API that we speak.
@@ -58,10 +60,13 @@ impl Versions {
         }
         let produce = choose(ranges, ApiKey::Produce, needed)?;
         let offered_min = offered.map_or(needed.min, |offered| offered.min);
+        let init_producer_id = ApiKey::InitProducerId;
+        let of_identity = choose(ranges, init_producer_id, init_producer_id.supported());
         Ok(Self {
             produce,
             metadata,
             produce_least: offered_min.max(needed.min),
+            init_producer_id: of_identity.ok(),
         })
     }
 

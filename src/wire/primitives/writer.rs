@@ -58,6 +58,10 @@ impl Writer {
         self.raw(&value.to_be_bytes());
     }
 
+    pub(in crate::wire) fn i64(&mut self, value: i64) {
+        self.raw(&value.to_be_bytes());
+    }
+
     pub(in crate::wire) fn i32(&mut self, value: i32) {
         self.raw(&value.to_be_bytes());
     }

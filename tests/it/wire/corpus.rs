@@ -8,10 +8,11 @@ use bytes::Bytes;
 use serde_json::Value;
 use titorelli::wire::record_batch::{self, Stamp};
 use titorelli::wire::{
-    ApiKey, Codec, DecodeError, Format, Front, RequestHead, Uuid, api_versions, metadata, produce,
+    ApiKey, Codec, DecodeError, Format, Front, RequestHead, Uuid, api_versions, init_producer_id,
+    metadata, produce,
 };
 
-use super::json::{assert_covers, of_api_versions, of_metadata, of_produce};
+use super::json::{assert_covers, of_api_versions, of_init_producer_id, of_metadata, of_produce};
 use super::produce_frame;
 use super::records::{encode, read_records};
 use super::schema::{Request, Schemas, unhex};
@@ -109,6 +110,9 @@ impl Step {
             ApiKey::ApiVersions => of_api_versions(&api_versions::decode_response(version, frame)?),
             ApiKey::Metadata => of_metadata(&metadata::decode_response(version, frame)?),
             ApiKey::Produce => of_produce(&produce::decode_response(version, frame)?),
+            ApiKey::InitProducerId => {
+                of_init_producer_id(&init_producer_id::decode_response(version, frame)?)
+            }
         })
     }
 }
@@ -195,8 +199,20 @@ fn reencode(request: &Request) -> Result<Vec<u8>, Reason> {
         )
         .to_vec()),
         "Metadata" => reencode_metadata(request.version, &head, body),
+        "InitProducerId" => Ok(reencode_init_producer_id(request.version, &head, body)),
         _ => reencode_produce(request.version, &head, body),
     }
+}
+
+fn reencode_init_producer_id(version: i16, head: &RequestHead<'_>, body: &Value) -> Vec<u8> {
+    let int = |name: &str| body[name].as_i64();
+    let request = init_producer_id::Request {
+        transactional_id: body["TransactionalId"].as_str(),
+        transaction_timeout_ms: i32::try_from(int("TransactionTimeoutMs").unwrap()).unwrap(),
+        producer_id: int("ProducerId").unwrap_or(-1),
+        producer_epoch: i16::try_from(int("ProducerEpoch").unwrap_or(-1)).unwrap(),
+    };
+    init_producer_id::encode_request(version, head, &request).to_vec()
 }
 
 fn reencode_metadata(

@@ -4,7 +4,9 @@ use kafka_protocol::messages::MetadataResponse;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use titorelli::wire::{ApiKey, Malformed, api_versions, correlation_id, metadata, produce};
+use titorelli::wire::{
+    ApiKey, Malformed, api_versions, correlation_id, init_producer_id, metadata, produce,
+};
 
 use super::corpus::answers;
 use super::oracle_requests::versions;
@@ -27,6 +29,9 @@ fn decode_as_anything(version: i16, frame: &[u8]) {
             .iter()
             .map(|topic| topic.partitions.capacity());
         assert!(partitions.sum::<usize>() <= frame.len() / 12);
+    }
+    if ApiKey::InitProducerId.supported().contains(version) {
+        let _ = init_producer_id::decode_response(version, frame);
     }
     if ApiKey::Produce.supported().contains(version)
         && let Ok(response) = produce::decode_response(version, frame)

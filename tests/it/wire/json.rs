@@ -1,7 +1,7 @@
 //! What our decoders answer, as JSON by the names of Kafka's schemas.
 
 use serde_json::{Value, json};
-use titorelli::wire::{api_versions, metadata, produce};
+use titorelli::wire::{api_versions, init_producer_id, metadata, produce};
 
 use super::schema::hex;
 
@@ -91,6 +91,15 @@ pub(super) fn of_metadata(response: &metadata::Response) -> Value {
         "ControllerId": response.controller_id,
         "Topics": response.topics.iter().map(topic).collect::<Vec<Value>>(),
         "ErrorCode": response.error.0,
+    })
+}
+
+pub(super) fn of_init_producer_id(response: &init_producer_id::Response) -> Value {
+    json!({
+        "ThrottleTimeMs": response.throttle_time_ms,
+        "ErrorCode": response.error.0,
+        "ProducerId": response.producer_id,
+        "ProducerEpoch": response.producer_epoch,
     })
 }
 

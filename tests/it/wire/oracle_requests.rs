@@ -4,13 +4,15 @@ use std::fmt::Debug;
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    ApiVersionsRequest, MetadataRequest, ProduceRequest, RequestHeader,
+    ApiVersionsRequest, InitProducerIdRequest, MetadataRequest, ProduceRequest, RequestHeader,
 };
 use kafka_protocol::protocol::{Decodable, HeaderVersion};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use titorelli::wire::{ApiKey, RequestHead, Uuid, api_versions, metadata, produce};
+use titorelli::wire::{
+    ApiKey, RequestHead, Uuid, api_versions, init_producer_id, metadata, produce,
+};
 
 use super::produce_frame;
 
@@ -101,6 +103,34 @@ proptest! {
         prop_assert_eq!(request.allow_auto_topic_creation, allow_auto_create || version < 4);
         prop_assert!(!request.include_cluster_authorized_operations);
         prop_assert!(!request.include_topic_authorized_operations);
+    }
+
+    #[test]
+    fn init_producer_id_requests_are_understood(
+        version in versions(ApiKey::InitProducerId),
+        correlation_id: i32,
+        (client_id, transactional_id) in (option::of(text()), option::of(text())),
+        transaction_timeout_ms: i32,
+        (producer_id, producer_epoch) in any::<(i64, i16)>(),
+    ) {
+        let head = RequestHead { correlation_id, client_id: client_id.as_deref() };
+        let request = init_producer_id::Request {
+            transactional_id: transactional_id.as_deref(),
+            transaction_timeout_ms,
+            producer_id,
+            producer_epoch,
+        };
+        let frame = init_producer_id::encode_request(version, &head, &request);
+        let (header, theirs) = decode::<InitProducerIdRequest>(&frame, ApiKey::InitProducerId);
+        assert_head(&header, correlation_id, client_id.as_deref());
+        prop_assert_eq!(
+            theirs.transactional_id.as_ref().map(|id| id.as_str()),
+            transactional_id.as_deref()
+        );
+        prop_assert_eq!(theirs.transaction_timeout_ms, transaction_timeout_ms);
+        let told = if version >= 3 { (producer_id, producer_epoch) } else { (-1, -1) };
+        prop_assert_eq!((theirs.producer_id.0, theirs.producer_epoch), told);
+        prop_assert!(theirs.unknown_tagged_fields.is_empty());
     }
 
     #[test]

@@ -11,15 +11,18 @@ use kafka_protocol::messages::produce_response::{
     TopicProduceResponse,
 };
 use kafka_protocol::messages::{
-    ApiVersionsResponse, BrokerId, MetadataResponse, ProduceResponse, ResponseHeader, TopicName,
+    ApiVersionsResponse, BrokerId, InitProducerIdResponse, MetadataResponse, ProduceResponse,
+    ProducerId, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Encodable, HeaderVersion, StrBytes};
 use proptest::collection::{btree_map, vec};
 use proptest::option;
 use proptest::prelude::*;
-use titorelli::wire::{ApiKey, ErrorCode, Uuid, api_versions, correlation_id, metadata, produce};
+use titorelli::wire::{
+    ApiKey, ErrorCode, Uuid, api_versions, correlation_id, init_producer_id, metadata, produce,
+};
 
-use super::json::{assert_covers, of_api_versions, of_metadata, of_produce};
+use super::json::{assert_covers, of_api_versions, of_init_producer_id, of_metadata, of_produce};
 use super::oracle_requests::{text, versions};
 use super::schema::Schemas;
 
@@ -277,6 +280,29 @@ proptest! {
         let ours = metadata::decode_response(version, &frame).unwrap();
         assert_covers(&of_metadata(&ours), &theirs, "Metadata");
         prop_assert_eq!(ours.brokers.len(), response.brokers.len());
+    }
+
+    #[test]
+    fn init_producer_id_responses_are_understood(
+        (version, tags) in versions(ApiKey::InitProducerId)
+            .prop_flat_map(|version| (Just(version), unknown_tags(version >= 2))),
+        (throttle_time_ms, error) in any::<(i32, i16)>(),
+        (producer_id, producer_epoch) in any::<(i64, i16)>(),
+        id: i32,
+    ) {
+        let full = InitProducerIdResponse::default()
+            .with_throttle_time_ms(throttle_time_ms)
+            .with_error_code(error)
+            .with_producer_id(ProducerId(producer_id))
+            .with_producer_epoch(producer_epoch);
+        let full = tags.into_iter().fold(full, |full, (tag, bytes)| {
+            full.with_unknown_tagged_field(tag, bytes.into())
+        });
+        let frame = frame(id, version, &full);
+        let theirs = Schemas::of_kafka().response("InitProducerId", version, &frame).unwrap();
+        prop_assert_eq!(correlation_id(&frame), Ok(id));
+        let ours = init_producer_id::decode_response(version, &frame).unwrap();
+        assert_covers(&of_init_producer_id(&ours), &theirs, "InitProducerId");
     }
 
     #[test]

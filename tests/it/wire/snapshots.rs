@@ -14,13 +14,18 @@ use kafka_protocol::messages::produce_response::{
     TopicProduceResponse,
 };
 use kafka_protocol::messages::{
-    ApiVersionsResponse, BrokerId, MetadataResponse, ProduceResponse, TopicName,
+    ApiVersionsResponse, BrokerId, InitProducerIdResponse, MetadataResponse, ProduceResponse,
+    TopicName,
 };
 use serde_json::Value;
 use titorelli::wire::record_batch::{self, Stamp};
-use titorelli::wire::{ApiKey, Codec, RequestHead, Uuid, api_versions, metadata, produce, record};
+use titorelli::wire::{
+    ApiKey, Codec, RequestHead, Uuid, api_versions, init_producer_id, metadata, produce, record,
+};
 
-use super::json::{SKIPPED, assert_covers, of_api_versions, of_metadata, of_produce};
+use super::json::{
+    SKIPPED, assert_covers, of_api_versions, of_init_producer_id, of_metadata, of_produce,
+};
 use super::oracle_responses::frame;
 use super::produce_frame;
 use super::schema::{Mark, Schemas};
@@ -228,6 +233,12 @@ fn produce_fields(version: i16) -> Vec<String> {
     response_fields(ApiKey::Produce, version, &frame, &ours)
 }
 
+fn init_producer_id_fields(version: i16) -> Vec<String> {
+    let frame = frame(1, version, &InitProducerIdResponse::default());
+    let ours = of_init_producer_id(&init_producer_id::decode_response(version, &frame).unwrap());
+    response_fields(ApiKey::InitProducerId, version, &frame, &ours)
+}
+
 #[test]
 fn every_version_has_its_fields() {
     let head = RequestHead {
@@ -252,6 +263,16 @@ fn every_version_has_its_fields() {
             request_fields(&produce_two_topics(version))
         }),
         table(ApiKey::Produce, "response", produce_fields),
+        table(ApiKey::InitProducerId, "request", |version| {
+            let request = init_producer_id::Request {
+                transactional_id: None,
+                transaction_timeout_ms: 0,
+                producer_id: -1,
+                producer_epoch: -1,
+            };
+            request_fields(&init_producer_id::encode_request(version, &head, &request))
+        }),
+        table(ApiKey::InitProducerId, "response", init_producer_id_fields),
     ];
     check("table__wire_fields_by_version", tables.concat().trim_end());
 }
