@@ -185,6 +185,8 @@ pub enum Reason {
     MetadataAge,
     /// Metadata may be asked for again.
     MetadataBackoff,
+    /// A producer id may be asked for again.
+    ProducerIdBackoff,
     /// A broker may be connected to again.
     ReconnectBackoff,
     /// A connection is not established in time.

@@ -95,6 +95,8 @@ pub enum SendError {
     /// The producer was built in another process, of which this one is a fork: its I/O thread is
     /// not here. Told by drivers.
     Forked,
+    /// The producer cannot go on, for this reason: it can only be closed (invariant S14).
+    Fatal(DeliveryCause),
     /// The producer is closed or closing.
     Closed,
 }
@@ -175,6 +177,11 @@ impl fmt::Display for SendError {
                 "the producer was built before this process was forked, and its I/O thread is not \
                  here; not accepted, build a producer in this process",
             ),
+            Self::Fatal(cause) => write!(
+                f,
+                "the producer cannot go on: {cause}; not accepted, close it and build another when \
+                 this is cured"
+            ),
             Self::Closed => f.write_str("the producer is closed; not accepted"),
         }
     }
@@ -220,6 +227,9 @@ pub enum DeliveryCause {
     Protocol(Arc<str>),
     /// No broker led the partition. Told as the last failure of what was never sent.
     NoLeader,
+    /// No broker gave a producer id, without which nothing is sent with `enable_idempotence`: the
+    /// code it answered.
+    NoProducerId(ErrorCode),
     /// The broker cannot take it: what it cannot take.
     Unsupported(Arc<str>),
     /// A serializer of the application failed, or panicked: its words. Told by drivers.
@@ -247,6 +257,7 @@ impl fmt::Display for DeliveryCause {
             Self::Disconnected(cause) => write!(f, "disconnected: {cause}"),
             Self::Protocol(what) => write!(f, "unreadable answer: {what}"),
             Self::NoLeader => f.write_str("the partition has no leader"),
+            Self::NoProducerId(code) => write!(f, "no producer id: the broker answered {code}"),
             Self::Unsupported(what) => write!(f, "the broker does not take {what}"),
             Self::NotSerialized(words) => write!(f, "not serialized: {words}"),
             Self::NotPartitioned(words) => write!(f, "no partition: {words}"),
@@ -280,6 +291,7 @@ impl DeliveryError {
             | DeliveryCause::Disconnected(_)
             | DeliveryCause::Protocol(_)
             | DeliveryCause::NoLeader
+            | DeliveryCause::NoProducerId(_)
             | DeliveryCause::Unsupported(_)
             | DeliveryCause::NotSerialized(_)
             | DeliveryCause::NotPartitioned(_)

@@ -57,6 +57,22 @@ pub enum TraceEvent {
         /// Its epoch; −1 when the broker tells none.
         epoch: i32,
     },
+    /// A broker gave a producer id (KIP-98).
+    ProducerId {
+        /// The id.
+        producer_id: i64,
+        /// Its first epoch.
+        epoch: i16,
+    },
+    /// A partition begins its sequence numbers again, at 0 (KIP-360).
+    SequencesRestarted {
+        /// The topic.
+        topic: Arc<str>,
+        /// The partition.
+        partition: i32,
+        /// Under this epoch; `None` while another producer id is waited for.
+        epoch: Option<i16>,
+    },
     /// A broker asks for a pause (KIP-219).
     Throttled {
         /// Node id.
@@ -112,6 +128,20 @@ impl fmt::Display for TraceEvent {
             } => {
                 write!(f, "{topic}/{partition} has no leader")
             }
+            Self::ProducerId { producer_id, epoch } => {
+                write!(f, "producer id {producer_id} (epoch {epoch})")
+            }
+            Self::SequencesRestarted {
+                topic,
+                partition,
+                epoch: Some(epoch),
+            } => write!(
+                f,
+                "{topic}/{partition} begins its sequence at 0 again (epoch {epoch})"
+            ),
+            Self::SequencesRestarted {
+                topic, partition, ..
+            } => write!(f, "{topic}/{partition} waits for another producer id"),
             Self::Throttled { node, until } => write!(f, "broker {node} throttles until {until}"),
         }
     }

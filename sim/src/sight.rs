@@ -187,7 +187,7 @@ sights! {
 impl Sight {
     const fn of_timer(reason: Reason) -> Option<Self> {
         Some(match reason {
-            Reason::WorkQueued => return None,
+            Reason::WorkQueued | Reason::ProducerIdBackoff => return None,
             Reason::Linger => Self::TimerLinger,
             Reason::DeliveryTimeout => Self::TimerDelivery,
             Reason::RequestTimeout => Self::TimerRequest,

@@ -4,6 +4,7 @@ use crate::boundary::{BatchId, ConnId};
 use crate::error::DeliveryCause;
 use crate::slot::PartitionSlot;
 use crate::time::Instant;
+use crate::wire::record_batch::Sequence;
 use crate::wire::{Format, Front};
 use bytes::Bytes;
 
@@ -41,7 +42,13 @@ pub(crate) struct Batch {
     /// Bytes of `buffer_memory` it holds, but for those of its open body.
     pub(crate) held_bytes: usize,
     pub(crate) content: Content,
+    /// By what brokers know it again, from the moment it is drained; never without idempotence.
+    pub(crate) sequence: Option<Sequence>,
+    /// What its header says of that, once it is being sealed.
+    pub(crate) stamped: Option<Sequence>,
     pub(crate) place: Place,
+    /// Its deadline is past, and it is still being found out whether it was written.
+    pub(crate) is_overdue: bool,
     pub(crate) history: History,
 }
 
@@ -79,6 +86,8 @@ pub(crate) struct History {
     /// Whether the fate of an attempt is unknown. Never reset: a later refusal of a retry says
     /// nothing of the earlier attempt (invariant S2).
     pub(crate) is_unresolved: bool,
+    /// How often it was refused for its sequence number.
+    pub(crate) sequence_refusals: u32,
     /// In backoff until then.
     pub(crate) not_before: Instant,
     pub(crate) last_failure: Option<DeliveryCause>,

@@ -44,8 +44,10 @@ pub(crate) struct Accumulator {
     vacant: Vec<BatchSlot>,
     next_ordinal: u64,
     memory: Memory,
-    /// All batches in the order of their opening. The front expires first.
+    /// The batches within their deadline, in the order of their opening. The front expires first.
     live: Links,
+    /// Those past it that are still being found out; all are older than any within.
+    overdue: Links,
     /// The partitions whose open batch lingers, in the order of their linger's end.
     lingering: Links,
     /// Batches that closed themselves in `append`; the caller queues them.
@@ -73,6 +75,7 @@ impl Accumulator {
             next_ordinal: 0,
             memory: Memory::new(config.buffer_memory),
             live: Links::new(),
+            overdue: Links::new(),
             lingering: Links::new(),
             just_closed: Vec::new(),
             held: None,
@@ -234,7 +237,10 @@ impl Accumulator {
             max_timestamp_ms: timestamp_ms,
             held_bytes: 0,
             content: Content::Open,
+            sequence: None,
+            stamped: None,
             place: Place::Open,
+            is_overdue: false,
             history: History::default(),
         });
         self.next_ordinal += 1;
@@ -328,12 +334,31 @@ impl Accumulator {
 
     /// The oldest batch that is not completed.
     pub(crate) fn oldest(&self) -> Option<BatchSlot> {
+        let oldest = self.overdue.front().or(self.live.front());
+        oldest.map(BatchSlot)
+    }
+
+    /// The oldest batch within its deadline.
+    pub(crate) fn oldest_in_time(&self) -> Option<BatchSlot> {
         self.live.front().map(BatchSlot)
+    }
+
+    /// The oldest batch past its deadline.
+    pub(crate) fn oldest_overdue(&self) -> Option<BatchSlot> {
+        self.overdue.front().map(BatchSlot)
     }
 
     /// All batches that are not completed, the oldest first.
     pub(crate) fn live(&self) -> impl Iterator<Item = BatchSlot> + '_ {
-        self.live.iter().map(BatchSlot)
+        self.overdue.iter().chain(self.live.iter()).map(BatchSlot)
+    }
+
+    /// The oldest batch within its deadline goes on past it.
+    pub(crate) fn put_overdue(&mut self, slot: BatchSlot) {
+        assert_eq!(self.live.front(), Some(slot.0), "deadlines pass in order");
+        self.live.remove(slot.0);
+        self.overdue.push_back(slot.0);
+        self.batch_mut(slot).is_overdue = true;
     }
 
     /// The ordinal of the next batch to open: every batch before it has a lower one.
@@ -384,6 +409,20 @@ impl Accumulator {
         }
     }
 
+    /// Puts a sealed batch's sequence number into its header, where the header has another.
+    pub(crate) fn restamp(&mut self, slot: BatchSlot) {
+        let batch = self.batch_mut(slot);
+        if batch.sequence == batch.stamped {
+            return;
+        }
+        let sequence = batch.sequence.expect("a number is replaced, never removed");
+        let Content::Sealed { front, body } = &mut batch.content else {
+            unreachable!("what leaves is sealed");
+        };
+        front.restamp(sequence, body);
+        batch.stamped = batch.sequence;
+    }
+
     /// Forgets a batch and gives its memory back. Its tickets are completed by the caller, who
     /// then vacates the slot.
     pub(crate) fn finish(&mut self, slot: BatchSlot) -> Batch {
@@ -392,6 +431,7 @@ impl Accumulator {
             self.close(partition);
         }
         self.live.remove(slot.0);
+        self.overdue.remove(slot.0);
         let entry = &mut self.entries[slot.index()];
         let mut batch = entry.batch.take().expect("the slot is taken");
         entry.generation = entry.generation.wrapping_add(1);

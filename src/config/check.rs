@@ -437,7 +437,6 @@ mod tests {
     fn what_contradicts_idempotence_is_refused() {
         let durable = |set: fn(&mut Config)| {
             let mut config = Config::durable();
-            config.enable_idempotence = true;
             set(&mut config);
             config.check().expect_err("contradictory").to_string()
         };

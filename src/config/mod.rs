@@ -36,7 +36,8 @@ impl Config {
             delivery_timeout: Some(Duration::from_secs(120)),
             linger: Duration::from_millis(5),
             batch_size: 131_072,
-            max_in_flight_requests_per_connection: 1,
+            enable_idempotence: true,
+            max_in_flight_requests_per_connection: IDEMPOTENT_IN_FLIGHT_MAX,
             ..Self::default()
         }
     }

@@ -24,6 +24,7 @@ pub(crate) struct Request {
 pub(crate) enum RequestKind {
     ApiVersions,
     Metadata(Asked),
+    InitProducerId,
     Produce(Vec<Carried>),
 }
 
@@ -53,7 +54,7 @@ impl Request {
     pub(crate) fn carried(&self) -> usize {
         match &self.kind {
             RequestKind::Produce(carried) => carried.len(),
-            RequestKind::ApiVersions | RequestKind::Metadata(_) => 0,
+            RequestKind::ApiVersions | RequestKind::Metadata(_) | RequestKind::InitProducerId => 0,
         }
     }
 }

@@ -180,7 +180,9 @@ impl Connection {
         let requests = self.in_flight.into_requests().chain(self.unanswered);
         let sent = requests.flat_map(|request| match request.kind {
             RequestKind::Produce(carried) => carried,
-            RequestKind::ApiVersions | RequestKind::Metadata(_) => Vec::new(),
+            RequestKind::ApiVersions | RequestKind::Metadata(_) | RequestKind::InitProducerId => {
+                Vec::new()
+            }
         });
         let drafted = self.drafts.into_iter().flat_map(|draft| draft.carried);
         sent.chain(drafted).collect()

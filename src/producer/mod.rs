@@ -65,7 +65,11 @@ struct Flush {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lifecycle {
     Open,
-    Closing { give_up_at: Instant },
+    /// Nothing can be produced any more (S14).
+    Failed,
+    Closing {
+        give_up_at: Instant,
+    },
     Closed,
 }
 
@@ -282,20 +286,14 @@ impl ProducerCore {
     pub fn close(&mut self, now: Instant, give_up_at: Instant) {
         self.tick(now);
         let give_up_at = match self.lifecycle {
-            Lifecycle::Open => give_up_at,
+            Lifecycle::Open | Lifecycle::Failed => give_up_at,
             Lifecycle::Closing {
                 give_up_at: earlier,
             } => earlier.min(give_up_at),
             Lifecycle::Closed => return,
         };
         self.lifecycle = Lifecycle::Closing { give_up_at };
-        for id in self.waiters.ids() {
-            self.waiters
-                .remove(id, self.sender.accumulator.memory_mut());
-            self.sender
-                .outputs
-                .push_back(Output::Refused(id, SendError::Closed));
-        }
+        self.refuse_waiters(&SendError::Closed);
         self.sender.press();
         self.has_news = true;
     }
@@ -312,6 +310,7 @@ impl ProducerCore {
         if let Some(answered) = self.sender.take_answered() {
             self.on_metadata(now, &answered);
         }
+        self.fail_if_fatal();
         self.settle();
     }
 
@@ -325,7 +324,7 @@ impl ProducerCore {
                 self.sender.give_up();
                 return self.settle();
             }
-            Lifecycle::Closing { .. } | Lifecycle::Open => {}
+            Lifecycle::Closing { .. } | Lifecycle::Open | Lifecycle::Failed => {}
         }
         self.expire_waiters(now);
         if self.waiters.presses() {
@@ -363,7 +362,7 @@ impl ProducerCore {
                 at: give_up_at,
                 reason: Reason::Close,
             }),
-            Lifecycle::Open | Lifecycle::Closed => None,
+            Lifecycle::Open | Lifecycle::Failed | Lifecycle::Closed => None,
         };
         let deadlines = self
             .sender
@@ -456,9 +455,34 @@ impl ProducerCore {
         now
     }
 
+    /// Nothing can be produced any more: what never left fails, and nobody waits (S14).
+    fn fail_if_fatal(&mut self) {
+        let Some(cause) = self.sender.fatal.clone() else {
+            return;
+        };
+        if self.lifecycle == Lifecycle::Open {
+            self.lifecycle = Lifecycle::Failed;
+            self.refuse_waiters(&SendError::Fatal(cause.clone()));
+        }
+        self.sender.fail_unsent(&cause);
+    }
+
+    fn refuse_waiters(&mut self, error: &SendError) {
+        for id in self.waiters.ids() {
+            self.waiters
+                .remove(id, self.sender.accumulator.memory_mut());
+            let refused = Output::Refused(id, error.clone());
+            self.sender.outputs.push_back(refused);
+        }
+    }
+
     fn refuse_if_closed(&self) -> Result<(), SendError> {
         match self.lifecycle {
             Lifecycle::Open => Ok(()),
+            Lifecycle::Failed => {
+                let cause = self.sender.fatal.clone();
+                Err(SendError::Fatal(cause.expect("why it failed")))
+            }
             Lifecycle::Closing { .. } | Lifecycle::Closed => Err(SendError::Closed),
         }
     }

@@ -51,7 +51,8 @@ impl Sender {
     fn on_answered(&mut self, carried: Carried, node: i32, result: Option<&PartitionResult>) {
         self.lanes[carried.partition.index()].on_returned();
         let Some(slot) = self.accumulator.find(carried.batch) else {
-            // It was completed meanwhile; a late answer changes nothing (S1, S6).
+            // It was completed meanwhile; a late answer changes no outcome (S1, S6).
+            self.on_answered_late(carried, result);
             self.mark_ready(carried.partition);
             return;
         };
@@ -63,7 +64,7 @@ impl Sender {
             let cause = DeliveryCause::Protocol("the answer leaves the partition out".into());
             return self.retry_or_fail(slot, cause);
         };
-        match verdict::verdict(result.error) {
+        match verdict::verdict(result.error, self.config.enable_idempotence) {
             Verdict::Acked => {
                 self.lanes[carried.partition.index()].on_acked();
                 self.ack(slot, result);
@@ -82,11 +83,32 @@ impl Sender {
                 }
                 self.retry_or_fail(slot, refusal(result));
             }
+            Verdict::OutOfSequence => {
+                self.note_trace(slot, Trace::None, result);
+                self.on_out_of_sequence(slot, result);
+            }
             Verdict::Fail(trace) => {
                 self.note_trace(slot, trace, result);
                 self.requeue(slot);
                 self.fail(slot, refusal(result));
             }
+        }
+    }
+
+    /// What an answer says of the number of a batch that was completed meanwhile (I3).
+    fn on_answered_late(&mut self, carried: Carried, result: Option<&PartitionResult>) {
+        let Some(result) = result else {
+            return;
+        };
+        let sequences = &mut self.lanes[carried.partition.index()].sequences;
+        match verdict::verdict(result.error, self.config.enable_idempotence) {
+            Verdict::Acked => sequences.on_written(carried.batch),
+            Verdict::OutOfSequence
+            | Verdict::Fail(Trace::None)
+            | Verdict::Retry {
+                trace: Trace::None, ..
+            } if result.base_offset < 0 => sequences.on_late_refusal(carried.batch),
+            Verdict::OutOfSequence | Verdict::Fail(_) | Verdict::Retry { .. } => {}
         }
     }
 
@@ -98,6 +120,9 @@ impl Sender {
     }
 
     fn ack(&mut self, slot: BatchSlot, result: &PartitionResult) {
+        let batch = self.accumulator.batch(slot);
+        let sequences = &mut self.lanes[batch.partition.index()].sequences;
+        sequences.on_written(batch.id);
         let is_duplicate = result.error == ErrorCode::DUPLICATE_SEQUENCE_NUMBER;
         // A negative offset with no error is a lie we can see through, and one without room for a
         // batch after it (B8, B10).
@@ -152,6 +177,9 @@ impl Sender {
         let history = &mut self.accumulator.batch_mut(slot).history;
         history.last_failure = Some(cause.clone());
         if !has_left {
+            if history.attempts == 0 {
+                self.take_back_numbers(slot);
+            }
             return self.requeue(slot);
         }
         history.attempts += 1;
@@ -161,12 +189,15 @@ impl Sender {
     }
 
     /// Sends the batch again after a pause, if `retries` allows; else it fails.
-    fn retry_or_fail(&mut self, slot: BatchSlot, cause: DeliveryCause) {
+    pub(super) fn retry_or_fail(&mut self, slot: BatchSlot, cause: DeliveryCause) {
         self.requeue(slot);
         let attempts = self.accumulator.batch(slot).history.attempts;
         // acks=0 is never sent again: nobody would tell whether it was needed.
         if attempts > self.config.retries || self.rules.is_unanswered {
             return self.fail(slot, cause);
+        }
+        if self.is_found_out_late(slot) {
+            return self.fail(slot, DeliveryCause::DeliveryTimeout);
         }
         let not_before = self.now + self.retry.pause(attempts, &mut self.rng);
         let batch = self.accumulator.batch_mut(slot);
@@ -187,7 +218,7 @@ impl Sender {
     }
 
     /// Back into the lane, in its place.
-    fn requeue(&mut self, slot: BatchSlot) {
+    pub(super) fn requeue(&mut self, slot: BatchSlot) {
         let partition = self.accumulator.batch(slot).partition;
         self.enqueue(partition, slot);
     }
@@ -207,7 +238,7 @@ impl Sender {
 }
 
 /// The broker's refusal as a cause, in its own words if it sent some (KIP-467).
-fn refusal(result: &PartitionResult) -> DeliveryCause {
+pub(super) fn refusal(result: &PartitionResult) -> DeliveryCause {
     let of_record = result
         .record_errors
         .iter()

@@ -65,8 +65,12 @@ impl Sender {
             let partition = self
                 .metadata
                 .partition(crate::slot::PartitionSlot::at(index));
+            let doubt = lane.sequences.oldest_doubt();
+            let doubt = doubt.map_or(String::new(), |base| {
+                format!(", nothing new before sequence {base} is settled")
+            });
             lines.push(format!(
-                "{}-{}: {} batches wait, {} under way, leader {:?}",
+                "{}-{}: {} batches wait, {} under way, leader {:?}{doubt}",
                 self.metadata.topic(partition.topic).name,
                 partition.index,
                 lane.queue.len(),

@@ -8,7 +8,7 @@ use crate::error::DeliveryCause;
 use crate::metrics::BatchSent;
 use crate::seal::SealJob;
 use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
-use crate::wire::record_batch::{HEADER_BYTES, Stamp};
+use crate::wire::record_batch::{HEADER_BYTES, Sequence, Stamp};
 use crate::wire::{RequestHead, Uuid, produce};
 use bytes::Bytes;
 
@@ -92,6 +92,9 @@ impl Sender {
                 self.refuse_next(partition, conn);
                 continue;
             }
+            if !self.may_number(partition) {
+                continue;
+            }
             let topic = self.metadata.topic_of(partition);
             let overhead = HEADER_BYTES + PARTITION_OVERHEAD_BYTES + topic.name.len();
             let is_too_much = bytes + overhead + body_bytes > self.config.max_request_size;
@@ -125,9 +128,11 @@ impl Sender {
             None => self.accumulator.format(),
         };
         let has_id = self.metadata.topic_of(partition).id != Uuid::ZERO;
-        let version = self.connections[&conn]
-            .versions()?
-            .produce_for(format, has_id);
+        let versions = self.connections[&conn].versions()?;
+        if self.config.enable_idempotence && versions.init_producer_id.is_none() {
+            return None;
+        }
+        let version = versions.produce_for(format, has_id);
         version.filter(|version| *version >= self.config.compression.produce_version_min())
     }
 
@@ -139,7 +144,10 @@ impl Sender {
         let format = self.accumulator.batch(slot).format;
         let versions = self.connections[&conn].versions();
         let takes_format = versions.is_some_and(|v| v.produce_for(format, false).is_some());
-        let words = if takes_format {
+        let is_idempotent = self.config.enable_idempotence;
+        let words = if is_idempotent && versions.is_some_and(|v| v.init_producer_id.is_none()) {
+            "batches with sequence numbers (enable_idempotence), which came with Kafka 0.11".into()
+        } else if takes_format {
             format!("{}, which came with Kafka 2.1", self.config.compression)
         } else {
             format!("records of format {format}, as another broker of the cluster wants")
@@ -181,6 +189,7 @@ impl Sender {
                 .close(partition)
                 .expect("a due lane has an open batch")
         });
+        self.number(slot);
         let draft = self.connections[&conn].next_draft();
         let batch = self.accumulator.batch_mut(slot);
         batch.place = Place::Drained { conn, draft };
@@ -209,14 +218,13 @@ impl Sender {
                 unreachable!("looked at");
             };
             unsealed += 1;
+            batch.stamped = batch.sequence;
             let stamp = Stamp {
                 codec: self.config.compression,
                 record_count: batch.record_count,
                 base_timestamp: batch.base_timestamp_ms,
                 max_timestamp: batch.max_timestamp_ms,
-                producer_id: -1,
-                producer_epoch: -1,
-                base_sequence: -1,
+                sequence: batch.sequence.unwrap_or(Sequence::NONE),
                 is_transactional: false,
             };
             let level = self.config.compression_level;
@@ -252,13 +260,7 @@ impl Sender {
     }
 
     fn send_produce_request(&mut self, conn: ConnId, version: i16, carried: Vec<Carried>) {
-        // A batch that expired meanwhile stays behind: it was never sent.
-        let is_live = |carried: &Carried| self.accumulator.find(carried.batch).is_some();
-        let (carried, expired): (Vec<_>, Vec<_>) = carried.into_iter().partition(is_live);
-        for carried in expired {
-            self.lanes[carried.partition.index()].on_returned();
-            self.mark_ready(carried.partition);
-        }
+        let carried = self.leave_behind(carried);
         if carried.is_empty() {
             return;
         }
@@ -284,6 +286,35 @@ impl Sender {
             RequestKind::Produce(carried),
             chunks,
         );
+    }
+
+    /// Those of a draft that leave, with their numbers in their headers. A batch that expired
+    /// meanwhile stays behind: it was never sent. So does one whose number would come behind a
+    /// doubt that arose meanwhile (I3).
+    fn leave_behind(&mut self, drafted: Vec<Carried>) -> Vec<Carried> {
+        let mut leaving = Vec::with_capacity(drafted.len());
+        for carried in drafted {
+            let Some(slot) = self.accumulator.find(carried.batch) else {
+                self.lanes[carried.partition.index()].on_returned();
+                self.mark_ready(carried.partition);
+                continue;
+            };
+            let is_first = self.accumulator.batch(slot).history.attempts == 0;
+            if is_first
+                && self.lanes[carried.partition.index()]
+                    .sequences
+                    .must_restart()
+            {
+                self.lanes[carried.partition.index()].on_returned();
+                self.take_back_numbers(slot);
+                self.requeue(slot);
+                continue;
+            }
+            self.number(slot);
+            self.accumulator.restamp(slot);
+            leaving.push(carried);
+        }
+        leaving
     }
 
     fn measure(&mut self, carried: &[Carried]) {

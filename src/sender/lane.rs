@@ -3,6 +3,7 @@
 //! Owns: the order of the partition's closed batches (invariant **Order**, I7).
 //! Never: which connection; it only remembers the one its batches are on.
 
+use super::sequence::Sequences;
 use crate::boundary::ConnId;
 use crate::slot::{BatchSlot, BrokerSlot};
 use std::collections::VecDeque;
@@ -23,6 +24,8 @@ pub(crate) struct Lane {
     is_retrying: bool,
     /// Whether the present leader has acknowledged a batch.
     is_proven: bool,
+    /// The sequence numbers of an idempotent producer.
+    pub(crate) sequences: Sequences,
     /// The newest epoch of a leader so far.
     leader_epoch: i32,
     /// The ring this lane is in.
@@ -84,6 +87,11 @@ impl Lane {
 
     pub(crate) fn on_acked(&mut self) {
         self.is_proven = true;
+    }
+
+    /// The next numbers are of another producer id or epoch, which the leader does not know yet.
+    pub(crate) fn on_new_identity(&mut self) {
+        self.is_proven = false;
     }
 
     /// Another leader, of this epoch, or none. Whether it is newer than all before it.

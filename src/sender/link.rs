@@ -173,6 +173,15 @@ impl Sender {
                 }
                 Err(error) => self.on_nonsense(conn, &error),
             },
+            RequestKind::InitProducerId => {
+                match wire::init_producer_id::decode_response(version, frame) {
+                    Ok(answer) => {
+                        self.pop_answered(conn, correlation_id);
+                        self.on_init_producer_id(conn, &answer);
+                    }
+                    Err(error) => self.on_nonsense(conn, &error),
+                }
+            }
             RequestKind::Produce(_) => match wire::produce::decode_response(version, frame) {
                 Ok(answer) => {
                     if let Some(request) = self.pop_answered(conn, correlation_id)
@@ -192,7 +201,9 @@ impl Sender {
         let request = connection.in_flight.pop_answered(correlation_id)?;
         let latency = match request.kind {
             RequestKind::Produce(_) => Some(self.now.since(request.sent_at)),
-            RequestKind::ApiVersions | RequestKind::Metadata(_) => None,
+            RequestKind::ApiVersions | RequestKind::Metadata(_) | RequestKind::InitProducerId => {
+                None
+            }
         };
         self.meters
             .on_response(self.now, connection.broker, latency);
@@ -262,6 +273,7 @@ impl Sender {
             let has_left = left > request.begins_at;
             match request.kind {
                 RequestKind::ApiVersions => {}
+                RequestKind::InitProducerId => self.on_identity_lost(conn, cause),
                 RequestKind::Metadata(asked) => {
                     self.refresh.on_lost(self.now, asked, &mut self.rng);
                 }

@@ -9,10 +9,12 @@ pub(crate) mod ask;
 pub(crate) mod broker;
 mod describe;
 mod drain;
+mod identity;
 pub(crate) mod lane;
 mod link;
 mod load;
 mod negotiate;
+pub(crate) mod sequence;
 mod times;
 pub(crate) mod verdict;
 
@@ -34,6 +36,7 @@ use crate::trace::TraceEvent;
 use crate::wire::Versions;
 use ask::Answered;
 use broker::Broker;
+use identity::Registration;
 use lane::{Lane, Rules};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -67,6 +70,11 @@ pub(crate) struct Sender {
     next_conn: u64,
     /// By partition slot.
     lanes: Vec<Lane>,
+    registration: Registration,
+    /// Lanes whose sequence numbers have to begin again.
+    restarting: BTreeSet<PartitionSlot>,
+    /// Why nothing can be produced any more (S14).
+    pub(crate) fatal: Option<DeliveryCause>,
     /// Lanes whose next batch is in backoff.
     backing_off: BTreeSet<(Instant, PartitionSlot)>,
     /// Lanes with something to send and nobody to send it to.
@@ -141,6 +149,9 @@ impl Sender {
             connections: BTreeMap::new(),
             next_conn: 0,
             lanes: Vec::new(),
+            registration: Registration::default(),
+            restarting: BTreeSet::new(),
+            fatal: None,
             backing_off: BTreeSet::new(),
             leaderless: BTreeSet::new(),
             pressed_before: 0,
@@ -161,7 +172,9 @@ impl Sender {
         self.expire_batches();
         self.end_lingers();
         self.end_backoffs();
+        self.restart_sequences();
         self.ask_metadata(Self::is_turn_of_data);
+        self.ask_identity();
         self.drain();
         self.ask_metadata(|_, _| false);
         self.retire_connections();
@@ -320,6 +333,7 @@ impl Sender {
     /// Completes a batch as failed. It may be in the log if the fate of an attempt is unknown.
     fn fail(&mut self, slot: BatchSlot, cause: DeliveryCause) {
         let batch = self.accumulator.batch_mut(slot);
+        let was_unresolved = batch.history.is_unresolved;
         if let Place::InFlight(conn) = batch.place {
             // What is in flight may be written whatever is decided here: an attempt like any.
             let broker = self.connections[&conn].broker;
@@ -327,11 +341,15 @@ impl Sender {
             batch.history.attempts += 1;
             batch.history.last_broker = Some(self.brokers[broker.index()].node);
         }
+        self.abandon_number(slot, was_unresolved);
         let batch = self.accumulator.batch(slot);
         let is_unresolved = batch.history.is_unresolved;
         let partition = self.metadata.partition(batch.partition);
         // What was never sent may have had no leader, or one that cannot be reached.
         let of_leader = || {
+            if let Some(cause) = &self.registration.last_failure {
+                return Some(cause.clone());
+            }
             let Some(leader) = self.leader_of(batch.partition) else {
                 return Some(DeliveryCause::NoLeader);
             };
@@ -355,6 +373,18 @@ impl Sender {
             Outcome::NotPersisted(error)
         };
         self.complete(slot, outcome);
+    }
+
+    /// Fails what never left: nothing can be produced any more (S14).
+    pub(crate) fn fail_unsent(&mut self, cause: &DeliveryCause) {
+        let batches: Vec<BatchSlot> = self.accumulator.live().collect();
+        for slot in batches {
+            let batch = self.accumulator.batch(slot);
+            let has_left = batch.history.attempts > 0 || matches!(batch.place, Place::InFlight(_));
+            if !has_left {
+                self.fail(slot, cause.clone());
+            }
+        }
     }
 
     /// Fails everything and drops all connections: the end of `close`.
@@ -485,6 +515,7 @@ impl Sender {
                 ordinals.is_sorted(),
                 "Order: a lane's queue is in the order of opening (I7)"
             );
+            self.check_sequences(lane);
             let partition = PartitionSlot::at(index);
             if let Some(broker) = lane.ring {
                 assert!(self.brokers[broker.index()].ring.contains(&partition));

@@ -108,7 +108,12 @@ impl Sender {
     pub(super) fn choose_format(&mut self, otherwise: Format) {
         let leaders = self.lanes.iter().filter_map(|lane| lane.leader);
         let told = leaders.filter_map(|leader| self.brokers[leader.index()].format);
-        let format = told.min().unwrap_or(otherwise);
+        let format = if self.config.enable_idempotence {
+            // Only these have room for sequence numbers.
+            Format::V2
+        } else {
+            told.min().unwrap_or(otherwise)
+        };
         self.accumulator.set_format(format);
         self.queue_closed();
     }

@@ -5,6 +5,7 @@
 use super::Sender;
 use super::ask::Oracle;
 use super::link::Ending;
+use crate::accumulator::batch::Place;
 use crate::boundary::{ConnId, Deadline, Reason};
 use crate::connection::Connection;
 use crate::connection::phase::{Phase, PhaseEvent, Step};
@@ -62,16 +63,48 @@ impl Sender {
 
     /// Fails what is older than `delivery_timeout`, wherever it is (invariant L1).
     pub(super) fn expire_batches(&mut self) {
-        while let Some(slot) = self.accumulator.oldest() {
-            if self.expires_at(slot) > self.now {
+        while let Some((slot, at)) = self.first_expiry() {
+            if at > self.now {
                 return;
             }
-            self.fail(slot, DeliveryCause::DeliveryTimeout);
+            if self.can_be_found_out(slot) {
+                self.accumulator.put_overdue(slot);
+            } else {
+                self.fail(slot, DeliveryCause::DeliveryTimeout);
+            }
         }
     }
 
-    fn expires_at(&self, slot: BatchSlot) -> Instant {
-        self.accumulator.batch(slot).created + self.config.effective_delivery_timeout()
+    /// The batch that expires next, and when.
+    fn first_expiry(&self) -> Option<(BatchSlot, Instant)> {
+        let timeout = self.config.effective_delivery_timeout();
+        let expiry = |slot: BatchSlot, timeout| {
+            let created = self.accumulator.batch(slot).created;
+            (slot, created + timeout)
+        };
+        let in_time = self.accumulator.oldest_in_time();
+        let in_time = in_time.map(|slot| expiry(slot, timeout));
+        let overdue = self.accumulator.oldest_overdue();
+        let resolve_timeout = timeout.saturating_add(self.config.resolve_timeout);
+        let overdue = overdue.map(|slot| expiry(slot, resolve_timeout));
+        overdue.into_iter().chain(in_time).min_by_key(|(_, at)| *at)
+    }
+
+    /// Whether a batch whose deadline is past is worth to be sent again under its own number: then
+    /// it is known whether it was written.
+    fn can_be_found_out(&self, slot: BatchSlot) -> bool {
+        let batch = self.accumulator.batch(slot);
+        let is_under_way = matches!(batch.place, Place::InFlight(_));
+        !self.config.resolve_timeout.is_zero()
+            && !batch.is_overdue
+            && batch.sequence.is_some()
+            && (batch.history.is_unresolved || is_under_way)
+    }
+
+    /// Whether a batch is past its deadline, and known to be absent by now.
+    pub(super) fn is_found_out_late(&self, slot: BatchSlot) -> bool {
+        let batch = self.accumulator.batch(slot);
+        batch.is_overdue && !batch.history.is_unresolved
     }
 
     /// Open batches that lingered long enough, or that something presses, become due.
@@ -110,8 +143,8 @@ impl Sender {
             .values()
             .map(|c| self.connection_deadline(c));
         let brokers = (0..self.brokers.len()).filter_map(|index| self.broker_deadline(index));
-        let expiry = self.accumulator.oldest().map(|slot| Deadline {
-            at: self.expires_at(slot),
+        let expiry = self.first_expiry().map(|(_, at)| Deadline {
+            at,
             reason: Reason::DeliveryTimeout,
         });
         let linger = self.accumulator.first_lingering();
@@ -130,6 +163,7 @@ impl Sender {
             .chain(linger)
             .chain(backoff)
             .chain(self.metadata_deadline())
+            .chain(self.identity_deadline())
             .filter(|deadline| deadline.at != Instant::FAR)
             .min_by_key(|deadline| deadline.at)
     }
@@ -210,7 +244,7 @@ impl Sender {
     }
 
     /// When the first of the connections counts as slow that are set up or owe an answer.
-    fn earliest_slow(&self) -> Option<Deadline> {
+    pub(super) fn earliest_slow(&self) -> Option<Deadline> {
         let slow = self.connections.values().map(|connection| Deadline {
             at: connection.patience_ends_at(),
             reason: match connection.phase {
@@ -223,7 +257,7 @@ impl Sender {
     }
 
     /// When the first of the throttled brokers can be asked again.
-    fn earliest_throttle_end(&self) -> Option<Deadline> {
+    pub(super) fn earliest_throttle_end(&self) -> Option<Deadline> {
         let limit = self.rules.max_in_flight;
         let with_room = self
             .connections

@@ -10,6 +10,9 @@ pub(crate) enum Verdict {
     Acked,
     /// Send it again, if `retries` and `delivery_timeout` allow; ask for metadata first if so.
     Retry { refresh: Refresh, trace: Trace },
+    /// The broker expects another sequence number, or another epoch: only with idempotence. What
+    /// becomes of it depends on the batches before it (I8). Nothing was appended.
+    OutOfSequence,
     /// The records fail.
     Fail(Trace),
 }
@@ -31,7 +34,7 @@ pub(crate) enum Trace {
 }
 
 /// The table, after Java's `Sender.completeBatch` and librdkafka's persistence flags.
-pub(crate) fn verdict(code: ErrorCode) -> Verdict {
+pub(crate) fn verdict(code: ErrorCode, is_idempotent: bool) -> Verdict {
     const MOVED: Verdict = Verdict::Retry {
         refresh: Refresh::Metadata,
         trace: Trace::None,
@@ -47,6 +50,13 @@ pub(crate) fn verdict(code: ErrorCode) -> Verdict {
     const REFUSED: Verdict = Verdict::Fail(Trace::None);
     match code {
         ErrorCode::NONE | ErrorCode::DUPLICATE_SEQUENCE_NUMBER => Verdict::Acked,
+        ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+        | ErrorCode::UNKNOWN_PRODUCER_ID
+        | ErrorCode::INVALID_PRODUCER_EPOCH
+            if is_idempotent =>
+        {
+            Verdict::OutOfSequence
+        }
         ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
         | ErrorCode::LEADER_NOT_AVAILABLE
         | ErrorCode::NOT_LEADER_OR_FOLLOWER
@@ -106,14 +116,23 @@ mod tests {
     #[test]
     fn the_table_is_as_reviewed() {
         let mut table = String::new();
-        for code in (-1..=133).map(ErrorCode) {
-            let (action, refresh, trace) = match verdict(code) {
+        let line = |code: ErrorCode, is_idempotent| {
+            let (action, refresh, trace) = match verdict(code, is_idempotent) {
                 Verdict::Acked => ("acked", "", ""),
                 Verdict::Retry { refresh, trace } => ("retry", words(refresh), possible(trace)),
+                Verdict::OutOfSequence => ("by its predecessors", "", ""),
                 Verdict::Fail(trace) => ("fail", "", possible(trace)),
             };
-            let line = format!("{:<45} {action:<6} {trace:<16} {refresh}", code.to_string());
-            writeln!(table, "{}", line.trim_end()).expect("a String grows");
+            format!("{action:<6} {trace:<16} {refresh}")
+        };
+        for code in (-1..=133).map(ErrorCode) {
+            let plain = line(code, false);
+            writeln!(table, "{:<45} {}", code.to_string(), plain.trim_end()).expect("grows");
+            let idempotent = line(code, true);
+            if idempotent != plain {
+                let note = format!("  with idempotence: {}", idempotent.trim_end());
+                writeln!(table, "{note}").expect("a String grows");
+            }
         }
         crate::test_support::check_table("verdict_by_error_code", &table);
     }
@@ -135,7 +154,7 @@ mod tests {
     #[test]
     fn every_code_has_a_verdict_and_unknown_ones_prove_nothing() {
         for code in i16::MIN..=i16::MAX {
-            let verdict = verdict(ErrorCode(code));
+            let verdict = verdict(ErrorCode(code), code % 2 == 0);
             if !(-1..=133).contains(&code) {
                 assert_eq!(verdict, Verdict::Fail(Trace::Possible), "code {code}");
             }

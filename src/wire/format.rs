@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::Deref;
 
-use super::record_batch::HEADER_BYTES;
+use super::record_batch::{self, HEADER_BYTES, Sequence};
 
 /// A format of records. The version of the Produce request decides which one it carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,6 +64,16 @@ impl Front {
         let length = u8::try_from(count).ok()?;
         let bytes = [0; HEADER_BYTES];
         (count <= HEADER_BYTES).then_some(Self { bytes, length })
+    }
+
+    /// Puts another sequence into a record batch's header; nothing else has any.
+    pub(crate) fn restamp(&mut self, sequence: Sequence, body: &[u8]) {
+        assert_eq!(
+            self.len(),
+            HEADER_BYTES,
+            "only record batches have sequences"
+        );
+        record_batch::restamp(&mut self.bytes, sequence, body);
     }
 
     /// These bytes; at most [`HEADER_BYTES`].

@@ -19,8 +19,28 @@ const LENGTH_COUNTS_FROM: usize = 12;
 /// Where the part begins that the CRC covers.
 const CRC_COVERS_FROM: usize = 21;
 
-/// The producer id, producer epoch and base sequence of a batch without idempotence.
-pub const NO_PRODUCER: (i64, i16, i32) = (-1, -1, -1);
+/// By what a broker knows a batch again: whose it is and which one (KIP-98).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sequence {
+    /// The producer id, or -1.
+    pub producer_id: i64,
+    /// The producer epoch, or -1.
+    pub producer_epoch: i16,
+    /// The sequence number of the first record, or -1. It wraps from 2³¹-1 to 0.
+    pub base_sequence: i32,
+}
+
+impl Sequence {
+    /// Of a batch without idempotence.
+    pub const NONE: Self = Self {
+        producer_id: -1,
+        producer_epoch: -1,
+        base_sequence: -1,
+    };
+}
+
+/// Where the header tells them.
+const SEQUENCE_AT: usize = 43;
 
 /// What a header says about its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +54,8 @@ pub struct Stamp {
     pub base_timestamp: i64,
     /// The latest `CreateTime`, in milliseconds since the Unix epoch.
     pub max_timestamp: i64,
-    /// The producer id, or -1.
-    pub producer_id: i64,
-    /// The producer epoch, or -1.
-    pub producer_epoch: i16,
-    /// The sequence of the first record, or -1. It wraps from 2³¹-1 to 0.
-    pub base_sequence: i32,
+    /// By what the broker knows it again.
+    pub sequence: Sequence,
     /// Whether the batch belongs to a transaction.
     pub is_transactional: bool,
 }
@@ -68,14 +84,20 @@ pub fn header(stamp: &Stamp, body: &[u8]) -> [u8; HEADER_BYTES] {
     put(23, &(record_count - 1).to_be_bytes());
     put(27, &stamp.base_timestamp.to_be_bytes());
     put(35, &stamp.max_timestamp.to_be_bytes());
-    put(43, &stamp.producer_id.to_be_bytes());
-    put(51, &stamp.producer_epoch.to_be_bytes());
-    put(53, &stamp.base_sequence.to_be_bytes());
     put(57, &record_count.to_be_bytes());
+    restamp(&mut header, stamp.sequence, body);
+    header
+}
+
+/// Puts another sequence into the header of this body. Costs the checksum of the whole.
+pub fn restamp(header: &mut [u8; HEADER_BYTES], sequence: Sequence, body: &[u8]) {
+    let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
+    put(SEQUENCE_AT, &sequence.producer_id.to_be_bytes());
+    put(SEQUENCE_AT + 8, &sequence.producer_epoch.to_be_bytes());
+    put(SEQUENCE_AT + 10, &sequence.base_sequence.to_be_bytes());
     // In two parts, so that header and body need not lie side by side.
     let crc = crc32c::crc32c_append(crc32c::crc32c(&header[CRC_COVERS_FROM..]), body);
     header[17..CRC_COVERS_FROM].copy_from_slice(&crc.to_be_bytes());
-    header
 }
 
 #[cfg(test)]
@@ -87,9 +109,11 @@ mod tests {
         record_count: 3,
         base_timestamp: 0x0102_0304_0506_0708,
         max_timestamp: 0x1112_1314_1516_1718,
-        producer_id: 0x2122_2324_2526_2728,
-        producer_epoch: 0x3132,
-        base_sequence: 0x4142_4344,
+        sequence: Sequence {
+            producer_id: 0x2122_2324_2526_2728,
+            producer_epoch: 0x3132,
+            base_sequence: 0x4142_4344,
+        },
         is_transactional: true,
     };
 
@@ -127,13 +151,14 @@ mod tests {
         let stamped = header(&STAMP, b"body");
         let whole = [&stamped[21..], b"body"].concat();
         assert_eq!(stamped[17..21], crc32c::crc32c(&whole).to_be_bytes());
-        let other = header(
-            &Stamp {
-                base_sequence: 0,
-                ..STAMP
-            },
-            b"body",
-        );
+        let sequence = Sequence {
+            base_sequence: 0,
+            ..STAMP.sequence
+        };
+        let other = header(&Stamp { sequence, ..STAMP }, b"body");
+        let mut again = stamped;
+        restamp(&mut again, sequence, b"body");
+        assert_eq!(again, other);
         assert_ne!(stamped[17..21], other[17..21]);
         assert_ne!(stamped[17..21], header(&STAMP, b"bodY")[17..21]);
     }

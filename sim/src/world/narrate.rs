@@ -109,7 +109,9 @@ impl World {
                 None => format!("{topic}/{partition} has no leader"),
             },
             TraceEvent::Throttled { node, until } => format!("b{node} throttles until {until}"),
-            other => other.to_string(),
+            other @ (TraceEvent::ProducerId { .. } | TraceEvent::SequencesRestarted { .. } | _) => {
+                other.to_string()
+            }
         };
         self.note("core", text);
         self.mark_trace(event);

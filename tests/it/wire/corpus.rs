@@ -6,7 +6,7 @@ use std::io::Read as _;
 
 use bytes::Bytes;
 use serde_json::Value;
-use titorelli::wire::record_batch::{self, Stamp};
+use titorelli::wire::record_batch::{self, Sequence, Stamp};
 use titorelli::wire::{
     ApiKey, Codec, DecodeError, Format, Front, RequestHead, Uuid, api_versions, init_producer_id,
     metadata, produce,
@@ -375,9 +375,11 @@ fn intact_batch(records: &[u8]) -> Result<(Stamp, &[u8]), Reason> {
         record_count: u32::try_from(int(57, 4)).unwrap(),
         base_timestamp: int(27, 8).cast_signed(),
         max_timestamp: int(35, 8).cast_signed(),
-        producer_id: int(43, 8).cast_signed(),
-        producer_epoch: u16::try_from(int(51, 2)).unwrap().cast_signed(),
-        base_sequence: u32::try_from(int(53, 4)).unwrap().cast_signed(),
+        sequence: Sequence {
+            producer_id: int(43, 8).cast_signed(),
+            producer_epoch: u16::try_from(int(51, 2)).unwrap().cast_signed(),
+            base_sequence: u32::try_from(int(53, 4)).unwrap().cast_signed(),
+        },
         is_transactional: attributes & 0x10 != 0,
     };
     Ok((stamp, body))

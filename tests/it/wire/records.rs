@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use titorelli::Header;
-use titorelli::wire::record_batch::{self, Stamp};
+use titorelli::wire::record_batch::{self, Sequence, Stamp};
 use titorelli::wire::{Codec, compression, record};
 
 /// A record, owned.
@@ -220,9 +220,7 @@ proptest! {
                 record_count: u32::try_from(records.len()).unwrap(),
                 base_timestamp,
                 max_timestamp: base_timestamp,
-                producer_id,
-                producer_epoch,
-                base_sequence,
+                sequence: Sequence { producer_id, producer_epoch, base_sequence, },
                 is_transactional,
             };
             let header = record_batch::header(&stamp, &body);
@@ -331,9 +329,11 @@ fn another_implementations_batch_is_ours_byte_for_byte() {
         record_count: 2,
         base_timestamp: 1_700_000_000_000,
         max_timestamp: 1_700_000_000_001,
-        producer_id: 7,
-        producer_epoch: 3,
-        base_sequence: 40,
+        sequence: Sequence {
+            producer_id: 7,
+            producer_epoch: 3,
+            base_sequence: 40,
+        },
         is_transactional: false,
     };
     let ours = [&record_batch::header(&stamp, &body)[..], &body].concat();

@@ -18,7 +18,7 @@ use kafka_protocol::messages::{
     TopicName,
 };
 use serde_json::Value;
-use titorelli::wire::record_batch::{self, Stamp};
+use titorelli::wire::record_batch::{self, Sequence, Stamp};
 use titorelli::wire::{
     ApiKey, Codec, RequestHead, Uuid, api_versions, init_producer_id, metadata, produce, record,
 };
@@ -49,9 +49,11 @@ fn batch(index: i32, values: &[&str]) -> produce::Partition {
         record_count: u32::try_from(values.len()).unwrap(),
         base_timestamp: 1_700_000_000_000,
         max_timestamp: 1_700_000_000_000,
-        producer_id: 4_000,
-        producer_epoch: 0,
-        base_sequence: 0,
+        sequence: Sequence {
+            producer_id: 4_000,
+            producer_epoch: 0,
+            base_sequence: 0,
+        },
         is_transactional: false,
     };
     let header = record_batch::header(&stamp, &body);
