@@ -71,6 +71,15 @@ pub enum Fault {
         /// Whether it is appended all the same.
         append: bool,
     },
+    /// A partition forgets every producer, as after `producer.id.expiration.ms`: it does not know
+    /// what it has of them, and takes whatever comes first (F15, F16).
+    ForgetProducers(String, i32),
+    /// The next request for a producer id is answered with this error, by whichever broker.
+    RefuseId(i16),
+    /// A topic takes no batch of more bytes from now on.
+    LimitBatches(String, usize),
+    /// A topic takes batches as large as before.
+    LiftLimit(String),
     /// A broker announces this throttle time from now on, in milliseconds.
     Throttle(BrokerId, i32),
     /// What the producer may do with a topic changes.
@@ -198,6 +207,7 @@ impl Fault {
             Self::Permit(topic, Access::Describe | Access::None) => {
                 Self::Permit(topic.clone(), Access::Write)
             }
+            Self::LimitBatches(topic, _) => Self::LiftLimit(topic.clone()),
             Self::Delay(broker, _) => Self::Delay(*broker, Duration::ZERO),
             Self::Lag(broker) | Self::Blank(broker) | Self::Mislead(broker, _) => {
                 Self::CatchUp(*broker)
@@ -214,6 +224,9 @@ impl Fault {
             | Self::FreeReplicas(_)
             | Self::Up(_)
             | Self::FailNext { .. }
+            | Self::ForgetProducers(..)
+            | Self::RefuseId(_)
+            | Self::LiftLimit(_)
             | Self::Throttle(..)
             | Self::Permit(..)
             | Self::AddPartition(_)
@@ -263,6 +276,10 @@ impl Fault {
             | Self::Readdress(broker) => vec![broker],
             Self::SwapAddresses(one, other) => vec![one, other],
             Self::FailNext { .. }
+            | Self::ForgetProducers(..)
+            | Self::RefuseId(_)
+            | Self::LimitBatches(..)
+            | Self::LiftLimit(_)
             | Self::Permit(..)
             | Self::AddPartition(_)
             | Self::Delete(_)
@@ -286,8 +303,11 @@ impl Fault {
             }
             | Self::FailNext {
                 topic, partition, ..
-            } => Some((topic, Some(partition))),
+            }
+            | Self::ForgetProducers(topic, partition) => Some((topic, Some(partition))),
             Self::Permit(topic, _)
+            | Self::LimitBatches(topic, _)
+            | Self::LiftLimit(topic)
             | Self::AddPartition(topic)
             | Self::Delete(topic)
             | Self::Recreate(topic, _) => Some((topic, None)),
@@ -315,6 +335,7 @@ impl Fault {
             | Self::CatchUp(_)
             | Self::Readdress(_)
             | Self::SwapAddresses(..)
+            | Self::RefuseId(_)
             | Self::Starve(_)
             | Self::Leap(_) => None,
         }

@@ -144,6 +144,14 @@ sights! {
     FaultFailNext,
     /// A batch was appended, and its answer was an error.
     FaultFailAfterAppend,
+    /// A partition forgot what it had of producers.
+    FaultForgetProducers,
+    /// A request for a producer id was refused.
+    FaultRefuseId,
+    /// A topic took no large batches any more.
+    FaultLimitBatches,
+    /// A topic took large batches again.
+    FaultLiftLimit,
     /// A broker throttled, or ceased to.
     FaultThrottle,
     /// What may be done with a topic changed.
@@ -277,6 +285,10 @@ impl Sight {
             Fault::Up(_) => Self::FaultUp,
             Fault::FailNext { append: true, .. } => Self::FaultFailAfterAppend,
             Fault::FailNext { .. } => Self::FaultFailNext,
+            Fault::ForgetProducers(..) => Self::FaultForgetProducers,
+            Fault::RefuseId(_) => Self::FaultRefuseId,
+            Fault::LimitBatches(..) => Self::FaultLimitBatches,
+            Fault::LiftLimit(_) => Self::FaultLiftLimit,
             Fault::Throttle(..) => Self::FaultThrottle,
             Fault::Permit(..) => Self::FaultPermit,
             Fault::AddPartition(_) => Self::FaultAddPartition,

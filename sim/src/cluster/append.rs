@@ -215,8 +215,7 @@ pub(super) fn append(
         .log
         .close_batch(batch, context.broker, context.now);
     if batch.producer_id >= 0 {
-        let (behaviour, base_offset) = (context.behaviour, answer.base_offset);
-        partition.producers.appended(behaviour, batch, base_offset);
+        partition.producers.appended(batch, answer.base_offset);
     }
     Ok(answer)
 }

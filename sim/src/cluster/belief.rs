@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::metadata::refused;
-use crate::codec::{MetadataBroker, MetadataPartition, MetadataTopic, TopicSelector, error_code};
+use super::{BrokerId, Cluster};
+use crate::codec::{
+    LeaderHint, MetadataBroker, MetadataPartition, MetadataTopic, TopicAnswer, TopicName,
+    TopicSelector, error_code,
+};
 
 /// The cluster as a broker saw it last.
 #[derive(Debug)]
@@ -71,6 +75,20 @@ impl Belief {
         partitions.for_each(change);
     }
 
+    /// Who leads a partition, as it was seen; `None`: nobody, or it was not there.
+    fn hint(&self, topic: &TopicName, partition: i32) -> Option<LeaderHint> {
+        let seen = match topic {
+            TopicName::Name(name) => self.topics.get(name),
+            TopicName::Id(id) => self.topics.values().find(|seen| seen.topic_id == *id),
+        };
+        let mut partitions = seen?.partitions.iter();
+        let seen = partitions.find(|seen| seen.partition == partition)?;
+        (seen.leader_id >= 0).then_some(LeaderHint {
+            leader_id: seen.leader_id,
+            leader_epoch: seen.leader_epoch,
+        })
+    }
+
     /// The answer to a request for these topics, or for all. Permissions do not lag: what is
     /// hidden from the producer is told as such.
     pub(super) fn describe(
@@ -101,5 +119,20 @@ impl Belief {
             }
         });
         answers.collect()
+    }
+}
+
+impl Cluster {
+    /// A broker that lags hints at the leaders of then (KIP-951): it has no other metadata.
+    pub(super) fn age_hints(&self, broker: BrokerId, topics: &mut [TopicAnswer]) {
+        let Some(belief) = self.belief(broker) else {
+            return;
+        };
+        for topic in topics {
+            let answers = topic.partitions.iter_mut();
+            for answer in answers.filter(|answer| answer.current_leader.is_some()) {
+                answer.current_leader = belief.hint(&topic.topic, answer.partition);
+            }
+        }
     }
 }

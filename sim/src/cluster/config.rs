@@ -113,6 +113,9 @@ pub struct ClusterConfig {
     pub strictness: Strictness,
     /// Whether acks=0 is answered all the same, as by some that are not Kafka.
     pub answers_without_acks: bool,
+    /// The epoch that a producer id is handed out with. Brokers begin at 0; from near `i16::MAX`
+    /// on, epochs are soon used up.
+    pub first_epoch: i16,
     /// Milliseconds since the Unix epoch at `Instant::ZERO`: what `LogAppendTime` counts from.
     pub wall_clock_ms: i64,
     /// How long after its append followers have a record; with nothing they have it at once.
@@ -196,6 +199,7 @@ impl ClusterConfig {
             retention: LogRetention::Full,
             strictness: Strictness::AsKafka,
             answers_without_acks: false,
+            first_epoch: 0,
             wall_clock_ms: 1_700_000_000_000,
             replica_fetch: Duration::ZERO,
             replica_lag_max: Duration::from_secs(30),

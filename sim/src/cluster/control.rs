@@ -129,6 +129,22 @@ impl Cluster {
         topics.for_each(|topic| topic.access = Access::default());
     }
 
+    /// `max.message.bytes` of a topic changes: larger batches are refused from now on.
+    ///
+    /// # Panics
+    /// There is no such topic.
+    pub fn limit_batches(&mut self, name: &str, bytes_max: usize) {
+        self.topic_mut(name).config.max_message_bytes = bytes_max;
+    }
+
+    /// Takes back every [`Self::limit_batches`].
+    pub fn lift_limits(&mut self) {
+        let bytes_max = self.config.topic.max_message_bytes;
+        for topic in self.topics.iter_mut().flatten() {
+            topic.config.max_message_bytes = bytes_max;
+        }
+    }
+
     /// Moves a partition's leadership, under a new leader epoch. A broker that is not in sync, or
     /// no replica, catches up before; one in sync may lack what acks=all still waits for, and that
     /// is lost. Nothing happens if the broker is down.
@@ -269,7 +285,8 @@ impl Cluster {
             .push_back(failure);
     }
 
-    /// Takes back every [`Self::fail_next`] and [`Self::distort_next`] that has not hit yet.
+    /// Takes back every [`Self::fail_next`], [`Self::refuse_next_id`] and [`Self::distort_next`]
+    /// that has not hit yet.
     pub fn forgive(&mut self) {
         let partitions = self
             .topics
@@ -277,6 +294,7 @@ impl Cluster {
             .flatten()
             .flat_map(|t| &mut t.partitions);
         partitions.for_each(|partition| partition.scripted.clear());
+        self.refused_ids.clear();
         self.brokers.iter_mut().for_each(|b| b.distortion = None);
     }
 
@@ -285,7 +303,22 @@ impl Cluster {
     /// # Panics
     /// There is no such partition.
     pub fn forget_producers(&mut self, topic: &str, partition: i32) {
-        self.partition_mut(topic, partition).producers.forget();
+        let state = self.partition_mut(topic, partition);
+        state.producers.forget(state.log.next_offset());
+    }
+
+    /// How often a partition has forgotten producers whose batches it has
+    /// ([`Self::forget_producers`]).
+    ///
+    /// # Panics
+    /// There is no such partition.
+    #[must_use]
+    pub fn forgotten_count(&self, topic: &str, partition: i32) -> u64 {
+        let state = self.partition(topic, partition);
+        state
+            .expect("the partition exists")
+            .producers
+            .forgotten_count()
     }
 
     /// Announces this throttle time in every answer of a broker, in milliseconds.

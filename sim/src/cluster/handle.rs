@@ -16,10 +16,9 @@ use super::topic::Partition;
 use super::waiting::{Handled, Pending, Produced};
 use super::{Cluster, ClusterOutput};
 use crate::codec::{
-    ApiKey, ApiRange, ApiVersionsRequest, ApiVersionsResponse, BatchHeader, InitProducerIdRequest,
-    InitProducerIdResponse, LeaderHint, MetadataBroker, PartitionAnswer, ProducePartition,
-    ProduceRequest, Request, RequestHeader, TopicAnswer, TopicName, client_id, decode_request,
-    error_code, request_header,
+    ApiKey, ApiRange, ApiVersionsRequest, ApiVersionsResponse, BatchHeader, LeaderHint,
+    MetadataBroker, PartitionAnswer, ProducePartition, ProduceRequest, Request, RequestHeader,
+    TopicAnswer, TopicName, client_id, decode_request, error_code, request_header,
 };
 
 /// The cluster closes the connection for this reason.
@@ -94,7 +93,7 @@ impl Cluster {
                 self.transmit(peer, answer.encode(version, handled.header.correlation_id));
             }
             Request::InitProducerId(request) => {
-                let answer = self.init_producer_id(broker, &request);
+                let answer = self.init_producer_id(broker, &request)?;
                 self.transmit(peer, answer.encode(version, handled.header.correlation_id));
             }
         }
@@ -256,32 +255,6 @@ impl Cluster {
                 }
             }
         }
-    }
-
-    fn init_producer_id(
-        &mut self,
-        broker: BrokerId,
-        request: &InitProducerIdRequest,
-    ) -> InitProducerIdResponse {
-        let mut answer = InitProducerIdResponse {
-            throttle_time_ms: self.throttle_of(broker),
-            error_code: error_code::NONE,
-            producer_id: -1,
-            producer_epoch: -1,
-        };
-        if request.transactional_id.is_some() {
-            // There is no transaction coordinator here; this code ends a client's attempts.
-            answer.error_code = error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
-        } else if (request.producer_id == -1) != (request.producer_epoch == -1) {
-            answer.error_code = error_code::INVALID_REQUEST;
-        } else {
-            // Without a transactional id every request gets a new identity, also one that names
-            // its present identity to have it bumped.
-            answer.producer_id = self.next_producer_id;
-            answer.producer_epoch = 0;
-            self.next_producer_id += 1;
-        }
-        answer
     }
 
     fn produce(&mut self, handled: Handled, request: &ProduceRequest) -> Result<(), CloseReason> {
@@ -462,18 +435,22 @@ impl Cluster {
         }
     }
 
-    /// The addresses of the leaders that the answers hint at.
-    pub(super) fn hinted_endpoints(&self, topics: &[TopicAnswer]) -> Vec<MetadataBroker> {
+    /// The addresses of the leaders that the answers of a broker hint at.
+    pub(super) fn hinted_endpoints(
+        &self,
+        broker: BrokerId,
+        topics: &[TopicAnswer],
+    ) -> Vec<MetadataBroker> {
         let answers = topics.iter().flat_map(|topic| &topic.partitions);
         let ids: BTreeSet<i32> = answers
             .filter_map(|answer| answer.current_leader)
             .map(|hint| hint.leader_id)
             .collect();
-        let brokers = self
-            .brokers
-            .iter()
-            .filter(|broker| ids.contains(&broker.config.id.0));
-        brokers.map(super::Broker::endpoint).collect()
+        let known = self.belief(broker).map(|belief| belief.brokers.clone());
+        let mut known =
+            known.unwrap_or_else(|| self.brokers.iter().map(super::Broker::endpoint).collect());
+        known.retain(|broker| ids.contains(&broker.node_id));
+        known
     }
 }
 

@@ -48,6 +48,8 @@ pub struct BatchFacts {
     pub producer_epoch: i16,
     /// The sequence number of its first record, or −1.
     pub base_sequence: i32,
+    /// Its greatest timestamp, in milliseconds.
+    pub max_timestamp_ms: i64,
     /// Its size as sent, in bytes.
     pub size_bytes: usize,
     /// Which broker took it.
@@ -224,6 +226,7 @@ impl PartitionLog {
                 producer_id: batch.producer_id,
                 producer_epoch: batch.producer_epoch,
                 base_sequence: batch.base_sequence,
+                max_timestamp_ms: batch.max_timestamp_ms,
                 size_bytes: batch.size_bytes,
                 broker,
                 appended_at: now,

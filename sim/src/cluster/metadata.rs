@@ -79,7 +79,7 @@ impl Cluster {
         }
     }
 
-    fn belief(&self, broker: BrokerId) -> Option<&Belief> {
+    pub(super) fn belief(&self, broker: BrokerId) -> Option<&Belief> {
         self.broker(broker)?.belief.as_ref()
     }
 

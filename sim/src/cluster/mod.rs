@@ -32,6 +32,7 @@ mod control;
 mod distort;
 mod event;
 mod handle;
+mod identity;
 mod log;
 mod metadata;
 mod peer;
@@ -40,6 +41,7 @@ mod replication;
 mod topic;
 mod waiting;
 
+use core::ops::Range;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
@@ -89,6 +91,8 @@ struct Broker {
     belief: Option<Belief>,
     /// What is wrong with its next answer to Produce.
     distortion: Option<Distortion>,
+    /// The producer ids that it hands out.
+    ids: Range<i64>,
 }
 
 /// A Kafka cluster: brokers with partition logs, leaders and producer states.
@@ -111,7 +115,10 @@ pub struct Cluster {
     outputs: VecDeque<ClusterOutput>,
     events: VecDeque<ClusterEvent>,
     next_peer: u64,
-    next_producer_id: i64,
+    /// Where the next block of producer ids begins.
+    next_block: i64,
+    /// What the next requests for a producer id are answered.
+    refused_ids: VecDeque<i16>,
 }
 
 impl Cluster {
@@ -132,6 +139,7 @@ impl Cluster {
             throttle_ms: 0,
             belief: None,
             distortion: None,
+            ids: 0..0,
         };
         let brokers: Vec<Broker> = config.brokers.iter().map(broker).collect();
         for (index, broker) in brokers.iter().enumerate() {
@@ -153,7 +161,8 @@ impl Cluster {
             outputs: VecDeque::new(),
             events: VecDeque::new(),
             next_peer: 1,
-            next_producer_id: 1_000,
+            next_block: identity::FIRST_ID,
+            refused_ids: VecDeque::new(),
         }
     }
 

@@ -6,7 +6,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::behaviour::Behaviour;
+use super::log::BatchFacts;
 use crate::codec::{BatchHeader, error_code};
+
+/// As many batches are kept of each producer; a release may look at fewer.
+const BATCHES_KEPT: usize = 5;
 
 /// One remembered batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +27,7 @@ pub(super) struct KnownBatch {
 #[derive(Clone, Debug)]
 struct Entry {
     epoch: i16,
-    /// Invariant: 1 to [`Behaviour::window_batches`] batches, oldest first, all of `epoch`.
+    /// Invariant: 1 to [`BATCHES_KEPT`] batches, oldest first, all of `epoch`.
     batches: VecDeque<KnownBatch>,
 }
 
@@ -42,6 +46,9 @@ pub(super) enum Judgement {
 #[derive(Clone, Debug, Default)]
 pub(super) struct ProducerStates {
     entries: BTreeMap<i64, Entry>,
+    /// Batches before this offset are forgotten.
+    forgotten_before: i64,
+    forgotten_count: u64,
 }
 
 impl ProducerStates {
@@ -71,7 +78,8 @@ impl ProducerStates {
         let same = |known: &&KnownBatch| {
             known.first_sequence == batch.base_sequence && known.last_sequence == last_sequence
         };
-        if let Some(known) = entry.batches.iter().find(same) {
+        let mut window = entry.batches.iter().rev().take(behaviour.window_batches);
+        if let Some(known) = window.find(same) {
             return Judgement::Duplicate(*known);
         }
         let newest = entry
@@ -86,42 +94,59 @@ impl ProducerStates {
     }
 
     /// Remembers an appended batch.
-    pub(super) fn appended(&mut self, behaviour: Behaviour, batch: &BatchHeader, base_offset: i64) {
+    pub(super) fn appended(&mut self, batch: &BatchHeader, base_offset: i64) {
         let known = KnownBatch {
             first_sequence: batch.base_sequence,
             last_sequence: last_sequence(batch),
             base_offset,
             max_timestamp_ms: batch.max_timestamp_ms,
         };
-        let epoch = batch.producer_epoch;
-        let entry = self
-            .entries
-            .entry(batch.producer_id)
-            .or_insert_with(|| Entry {
-                epoch,
-                batches: VecDeque::with_capacity(behaviour.window_batches),
-            });
+        self.remember(batch.producer_id, batch.producer_epoch, known);
+    }
+
+    fn remember(&mut self, producer_id: i64, epoch: i16, known: KnownBatch) {
+        let entry = self.entries.entry(producer_id).or_insert_with(|| Entry {
+            epoch,
+            batches: VecDeque::with_capacity(BATCHES_KEPT),
+        });
         if entry.epoch != epoch {
             entry.epoch = epoch;
             entry.batches.clear();
         }
-        while entry.batches.len() >= behaviour.window_batches {
+        if entry.batches.len() == BATCHES_KEPT {
             entry.batches.pop_front();
         }
         entry.batches.push_back(known);
     }
 
-    /// Forgets the batches at this offset and after it, which are not in the log any more.
-    pub(super) fn truncate(&mut self, end: i64) {
-        for entry in self.entries.values_mut() {
-            entry.batches.retain(|batch| batch.base_offset < end);
+    /// Knows what these batches tell, and nothing else: the log was cut off behind them. Who was
+    /// forgotten stays so.
+    pub(super) fn reload(&mut self, batches: &[BatchFacts]) {
+        self.entries.clear();
+        let forgotten_before = self.forgotten_before;
+        let is_known =
+            |batch: &&BatchFacts| batch.producer_id >= 0 && batch.base_offset >= forgotten_before;
+        for batch in batches.iter().filter(is_known) {
+            let known = KnownBatch {
+                first_sequence: batch.base_sequence,
+                last_sequence: advance(batch.base_sequence, batch.record_count - 1),
+                base_offset: batch.base_offset,
+                max_timestamp_ms: batch.max_timestamp_ms,
+            };
+            self.remember(batch.producer_id, batch.producer_epoch, known);
         }
-        self.entries.retain(|_, entry| !entry.batches.is_empty());
     }
 
-    /// Forgets everything, as after `producer.id.expiration.ms`.
-    pub(super) fn forget(&mut self) {
+    /// Forgets every batch before this offset, as after `producer.id.expiration.ms`.
+    pub(super) fn forget(&mut self, before: i64) {
+        self.forgotten_count += u64::from(!self.entries.is_empty());
+        self.forgotten_before = before;
         self.entries.clear();
+    }
+
+    /// How often something was forgotten.
+    pub(super) const fn forgotten_count(&self) -> u64 {
+        self.forgotten_count
     }
 }
 
@@ -171,7 +196,7 @@ mod tests {
                 states.judge(newest(), &batch(0, sequence, 1)),
                 Judgement::Append
             );
-            states.appended(newest(), &batch(0, sequence, 1), i64::from(sequence));
+            states.appended(&batch(0, sequence, 1), i64::from(sequence));
         }
         for sequence in 2..7 {
             let Judgement::Duplicate(known) = states.judge(newest(), &batch(0, sequence, 1)) else {
@@ -188,13 +213,48 @@ mod tests {
     #[test]
     fn a_sequence_wraps_to_zero_and_a_new_epoch_begins_at_zero() {
         let mut states = ProducerStates::default();
-        states.appended(newest(), &batch(0, i32::MAX - 1, 3), 0);
+        states.appended(&batch(0, i32::MAX - 1, 3), 0);
         assert_eq!(states.judge(newest(), &batch(0, 1, 1)), Judgement::Append);
         assert_eq!(states.judge(newest(), &batch(1, 0, 1)), Judgement::Append);
         let out_of_order = Judgement::Refuse(error_code::OUT_OF_ORDER_SEQUENCE_NUMBER);
         assert_eq!(states.judge(newest(), &batch(1, 1, 1)), out_of_order);
-        states.appended(newest(), &batch(1, 0, 1), 3);
+        states.appended(&batch(1, 0, 1), 3);
         let fenced = Judgement::Refuse(error_code::INVALID_PRODUCER_EPOCH);
         assert_eq!(states.judge(newest(), &batch(0, 1, 1)), fenced);
+    }
+
+    fn facts(base_offset: i64, epoch: i16, base_sequence: i32) -> BatchFacts {
+        BatchFacts {
+            base_offset,
+            record_count: 1,
+            codec: crate::codec::Codec::None,
+            producer_id: 1,
+            producer_epoch: epoch,
+            base_sequence,
+            max_timestamp_ms: 7,
+            size_bytes: 61,
+            broker: crate::cluster::BrokerId(1),
+            appended_at: titorelli::Instant::ZERO,
+        }
+    }
+
+    #[test]
+    fn what_a_log_tells_is_known_again_when_it_was_cut_off() {
+        let mut states = ProducerStates::default();
+        for sequence in 0..9 {
+            states.appended(&batch(3, sequence, 1), i64::from(sequence));
+        }
+        let kept: Vec<BatchFacts> = (0..2).map(|n| facts(n, 3, n.try_into().unwrap())).collect();
+        states.reload(&kept);
+        assert_eq!(states.judge(newest(), &batch(3, 2, 1)), Judgement::Append);
+        let Judgement::Duplicate(known) = states.judge(newest(), &batch(3, 0, 1)) else {
+            panic!("the first batch is still in the log");
+        };
+        assert_eq!(known.base_offset, 0);
+        states.forget(1);
+        states.reload(&kept);
+        let gap = Judgement::Refuse(error_code::OUT_OF_ORDER_SEQUENCE_NUMBER);
+        assert_eq!(states.judge(newest(), &batch(3, 0, 1)), gap);
+        assert_eq!(states.forgotten_count(), 1);
     }
 }

@@ -235,6 +235,6 @@ impl Partition {
         for behind in state.behind.values_mut() {
             behind.end = behind.end.min(end);
         }
-        self.producers.truncate(end);
+        self.producers.reload(self.log.batches());
     }
 }

@@ -89,7 +89,7 @@ impl Cluster {
         let Produced {
             handled,
             acks,
-            topics,
+            mut topics,
             outcomes,
             ..
         } = produced;
@@ -100,8 +100,9 @@ impl Cluster {
             return Err(ANSWER_LOST);
         }
         if is_answered {
+            self.age_hints(handled.broker, &mut topics);
             let mut answer = ProduceResponse {
-                node_endpoints: self.hinted_endpoints(&topics),
+                node_endpoints: self.hinted_endpoints(handled.broker, &topics),
                 throttle_time_ms: self.throttle_of(handled.broker),
                 topics,
             };

@@ -397,6 +397,11 @@ fn milder(fault: &Fault) -> Vec<Fault> {
             partition: *partition,
             leader: *leader,
         }],
+        Fault::LimitBatches(topic, bytes) => {
+            let milder = [10_000, 1_000].into_iter().filter(|more| more > bytes);
+            let limit = |bytes| Fault::LimitBatches(topic.clone(), bytes);
+            milder.map(limit).collect()
+        }
         Fault::Recreate(topic, 2..) => vec![Fault::Recreate(topic.clone(), 1)],
         Fault::Cut(_)
         | Fault::Silence(_)
@@ -409,6 +414,9 @@ fn milder(fault: &Fault) -> Vec<Fault> {
         | Fault::Down(_)
         | Fault::Up(_)
         | Fault::FailNext { .. }
+        | Fault::ForgetProducers(..)
+        | Fault::RefuseId(_)
+        | Fault::LiftLimit(_)
         | Fault::Throttle(..)
         | Fault::Permit(..)
         | Fault::AddPartition(_)

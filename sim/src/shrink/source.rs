@@ -265,6 +265,14 @@ fn of_fault(fault: &Fault) -> String {
             format!("{verb}(\"{topic}/{partition}\", {error_code})")
         }
         Fault::Permit(topic, access) => format!("Permit({topic:?}.into(), Access::{access:?})"),
+        Fault::ForgetProducers(topic, partition) => {
+            format!("ForgetProducers({topic:?}.into(), {partition})")
+        }
+        Fault::LimitBatches(topic, bytes) => {
+            let bytes = u128::try_from(*bytes).expect("a usize fits");
+            format!("LimitBatches({topic:?}.into(), {})", grouped(bytes))
+        }
+        Fault::LiftLimit(topic) => format!("LiftLimit({topic:?}.into())"),
         Fault::AddPartition(topic) => format!("AddPartition({topic:?}.into())"),
         Fault::Delete(topic) => format!("Delete({topic:?}.into())"),
         Fault::Recreate(topic, count) => format!("Recreate({topic:?}.into(), {count})"),
@@ -300,6 +308,7 @@ fn of_fault(fault: &Fault) -> String {
         | Fault::Blank(_)
         | Fault::CatchUp(_)
         | Fault::Readdress(_)
+        | Fault::RefuseId(_)
         | Fault::SwapAddresses(..) => format!("{fault:?}"),
     };
     format!("Fault::{source}")

@@ -31,6 +31,16 @@ const REFUSALS: [i16; 9] = [
     error_code::POLICY_VIOLATION,
 ];
 
+/// What a request for a producer id is answered; the answer is lost with the last.
+const ID_REFUSALS: [i16; 6] = [
+    error_code::COORDINATOR_LOAD_IN_PROGRESS,
+    error_code::COORDINATOR_NOT_AVAILABLE,
+    error_code::NOT_COORDINATOR,
+    error_code::REQUEST_TIMED_OUT,
+    error_code::UNKNOWN_SERVER_ERROR,
+    LOSE_ANSWER,
+];
+
 /// How many of a hundred refusals bear a code that nobody expects.
 const ODD_REFUSAL_PERCENT: u64 = 15;
 
@@ -95,6 +105,12 @@ pub(crate) enum Kind {
     Refuse,
     /// The next batch of a partition is appended and answered with an error.
     FailAfterAppend,
+    /// A partition forgets producers.
+    ForgetProducers,
+    /// Requests for a producer id are refused.
+    RefuseId,
+    /// A topic takes no large batches.
+    LimitBatches,
     /// A broker throttles.
     Throttle,
     /// A topic is forbidden, half or whole.
@@ -136,7 +152,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 31] = [
+    pub(crate) const ALL: [Self; 34] = [
         Self::Cut,
         Self::CutRequest,
         Self::LoseResponse,
@@ -149,6 +165,9 @@ impl Kind {
         Self::Down,
         Self::Refuse,
         Self::FailAfterAppend,
+        Self::ForgetProducers,
+        Self::RefuseId,
+        Self::LimitBatches,
         Self::Throttle,
         Self::Permit,
         Self::Stall,
@@ -319,6 +338,9 @@ impl Targets {
             Kind::Down => Fault::Down(broker),
             Kind::Refuse => fail((topic, partition), draw_refusal(entropy), false),
             Kind::FailAfterAppend => fail((topic, partition), entropy.pick(&AFTER_APPEND), true),
+            Kind::ForgetProducers => Fault::ForgetProducers(topic, partition),
+            Kind::RefuseId => Fault::RefuseId(entropy.pick(&ID_REFUSALS)),
+            Kind::LimitBatches => Fault::LimitBatches(topic, entropy.pick(&[80, 200, 1_000])),
             Kind::Throttle => Fault::Throttle(broker, entropy.pick(&[50, 1_000])),
             Kind::Permit => {
                 let access = [Access::Describe, Access::None];

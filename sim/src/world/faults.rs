@@ -91,6 +91,7 @@ impl World {
             Fault::Up(broker) => self.cluster.set_up(*broker),
             Fault::Restart(broker) => self.cluster.close_connections(*broker),
             Fault::Upgrade(broker, release) => self.cluster.upgrade(*broker, *release),
+            Fault::RefuseId(error_code) => self.cluster.refuse_next_id(*error_code),
             Fault::Throttle(broker, throttle_ms) => {
                 let millis = u64::try_from(*throttle_ms).unwrap_or(0);
                 self.throttled.insert(*broker, millis);
@@ -106,6 +107,9 @@ impl World {
             | Fault::ReplaceLeader { topic, .. }
             | Fault::ElectUnclean { topic, .. }
             | Fault::FailNext { topic, .. }
+            | Fault::ForgetProducers(topic, _)
+            | Fault::LimitBatches(topic, _)
+            | Fault::LiftLimit(topic)
             | Fault::Permit(topic, _)
             | Fault::AddPartition(topic)
             | Fault::Delete(topic)
@@ -147,6 +151,7 @@ impl World {
         self.cluster.restore_addresses();
         self.cluster.forgive();
         self.cluster.permit();
+        self.cluster.lift_limits();
         self.wake();
         self.settle();
     }
@@ -174,6 +179,15 @@ fn inflict_on_topic(cluster: &mut Cluster, fault: &Fault, topic: &str) {
     }
     if let Fault::Permit(_, access) = fault {
         cluster.set_access(topic, *access);
+    } else if let Fault::ForgetProducers(_, partition) = fault {
+        if *partition < count {
+            cluster.forget_producers(topic, *partition);
+        }
+    } else if let Fault::LimitBatches(_, bytes_max) = fault {
+        cluster.limit_batches(topic, *bytes_max);
+    } else if let Fault::LiftLimit(_) = fault {
+        let bytes_max = cluster.config().topic.max_message_bytes;
+        cluster.limit_batches(topic, bytes_max);
     } else if let Fault::AddPartition(_) = fault {
         cluster.add_partitions(topic, count + 1);
     } else if let Fault::Delete(_) = fault {

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod client;
 mod faults;
+mod identity;
 mod produce;
 mod replay;
 mod replicas;

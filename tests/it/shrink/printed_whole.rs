@@ -48,6 +48,10 @@ fn everything() {
     run.inflict(&Fault::Up(BrokerId(1)));
     run.inflict(&Fault::fail_next("t0/0", 6));
     run.inflict(&Fault::fail_after_append("t1/0", -1));
+    run.inflict(&Fault::ForgetProducers("t0".into(), 1));
+    run.inflict(&Fault::RefuseId(14));
+    run.inflict(&Fault::LimitBatches("t0".into(), 1_000));
+    run.inflict(&Fault::LiftLimit("t0".into()));
     run.inflict(&Fault::Throttle(BrokerId(1), 1_000));
     run.inflict(&Fault::Permit("t0".into(), Access::Describe));
     run.inflict(&Fault::AddPartition("t0".into()));

@@ -1,0 +1,75 @@
+//! `InitProducerId`: who a producer is from now on.
+//!
+//! Owns: nothing; the blocks of ids are the brokers'. Follows Kafka's `TransactionCoordinator` and
+//! `RPCProducerIdManager`: any broker answers who has no transactional id, out of a block of ids
+//! that is its own.
+
+use core::ops::Range;
+
+use super::handle::{ANSWER_LOST, CloseReason, LOSE_ANSWER};
+use super::{BrokerId, Cluster};
+use crate::codec::{InitProducerIdRequest, InitProducerIdResponse, error_code};
+
+/// How many ids a broker takes at once: `ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`.
+const BLOCK_IDS: i64 = 1_000;
+/// The first id of all.
+pub(super) const FIRST_ID: i64 = 1_000;
+
+impl Cluster {
+    /// The answer to a request for an identity; or, as was scripted, none: an id is used up, and
+    /// nobody hears of it.
+    pub(super) fn init_producer_id(
+        &mut self,
+        broker: BrokerId,
+        request: &InitProducerIdRequest,
+    ) -> Result<InitProducerIdResponse, CloseReason> {
+        let mut answer = InitProducerIdResponse {
+            throttle_time_ms: self.throttle_of(broker),
+            error_code: error_code::NONE,
+            producer_id: -1,
+            producer_epoch: -1,
+        };
+        let scripted = self.refused_ids.pop_front();
+        if request.transactional_id.is_some() {
+            // There is no transaction coordinator here; this code ends a client's attempts.
+            answer.error_code = error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+        } else if (request.producer_id == -1) != (request.producer_epoch == -1) {
+            answer.error_code = error_code::INVALID_REQUEST;
+        } else if let Some(error_code) = scripted.filter(|code| *code != LOSE_ANSWER) {
+            answer.error_code = error_code;
+        } else {
+            // Without a transactional id every request gets a new identity, also one that names
+            // its present identity to have it bumped.
+            answer.producer_id = self.next_id(broker);
+            answer.producer_epoch = self.config.first_epoch;
+        }
+        if scripted == Some(LOSE_ANSWER) {
+            return Err(ANSWER_LOST);
+        }
+        Ok(answer)
+    }
+
+    /// The next id of a broker's block; if that is used up, of the next block.
+    fn next_id(&mut self, broker: BrokerId) -> i64 {
+        let next_block = self.next_block;
+        let state = self.broker_mut(broker);
+        if let Some(id) = state.ids.next() {
+            return id;
+        }
+        state.ids = block(next_block);
+        let id = state.ids.next().expect("a block has ids");
+        self.next_block += BLOCK_IDS;
+        id
+    }
+
+    /// Answers the next request for a producer id with this error code; with
+    /// [`LOSE_ANSWER`](super::LOSE_ANSWER) the connection closes in place of the answer. Several
+    /// calls queue up.
+    pub fn refuse_next_id(&mut self, error_code: i16) {
+        self.refused_ids.push_back(error_code);
+    }
+}
+
+const fn block(first: i64) -> Range<i64> {
+    first..first + BLOCK_IDS
+}
