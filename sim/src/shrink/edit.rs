@@ -397,11 +397,7 @@ fn milder(fault: &Fault) -> Vec<Fault> {
             partition: *partition,
             leader: *leader,
         }],
-        Fault::LimitBatches(topic, bytes) => {
-            let milder = [10_000, 1_000].into_iter().filter(|more| more > bytes);
-            let limit = |bytes| Fault::LimitBatches(topic.clone(), bytes);
-            milder.map(limit).collect()
-        }
+        Fault::LimitBatches(topic, ..1_000) => vec![Fault::LimitBatches(topic.clone(), 1_000)],
         Fault::Recreate(topic, 2..) => vec![Fault::Recreate(topic.clone(), 1)],
         Fault::Cut(_)
         | Fault::Silence(_)
@@ -416,6 +412,7 @@ fn milder(fault: &Fault) -> Vec<Fault> {
         | Fault::FailNext { .. }
         | Fault::ForgetProducers(..)
         | Fault::RefuseId(_)
+        | Fault::LimitBatches(..)
         | Fault::LiftLimit(_)
         | Fault::Throttle(..)
         | Fault::Permit(..)

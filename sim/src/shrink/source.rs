@@ -236,6 +236,13 @@ fn text(bytes: &[u8]) -> String {
 
 fn of_fault(fault: &Fault) -> String {
     let source = match fault {
+        Fault::ForgetProducers(..)
+        | Fault::LimitBatches(..)
+        | Fault::LiftLimit(_)
+        | Fault::Permit(..)
+        | Fault::AddPartition(_)
+        | Fault::Delete(_)
+        | Fault::Recreate(..) => return of_topic_fault(fault),
         Fault::MoveLeader {
             topic,
             partition,
@@ -257,25 +264,9 @@ fn of_fault(fault: &Fault) -> String {
             error_code,
             append,
         } => {
-            let verb = if *append {
-                "fail_after_append"
-            } else {
-                "fail_next"
-            };
+            let verb = ["fail_next", "fail_after_append"][usize::from(*append)];
             format!("{verb}(\"{topic}/{partition}\", {error_code})")
         }
-        Fault::Permit(topic, access) => format!("Permit({topic:?}.into(), Access::{access:?})"),
-        Fault::ForgetProducers(topic, partition) => {
-            format!("ForgetProducers({topic:?}.into(), {partition})")
-        }
-        Fault::LimitBatches(topic, bytes) => {
-            let bytes = u128::try_from(*bytes).expect("a usize fits");
-            format!("LimitBatches({topic:?}.into(), {})", grouped(bytes))
-        }
-        Fault::LiftLimit(topic) => format!("LiftLimit({topic:?}.into())"),
-        Fault::AddPartition(topic) => format!("AddPartition({topic:?}.into())"),
-        Fault::Delete(topic) => format!("Delete({topic:?}.into())"),
-        Fault::Recreate(topic, count) => format!("Recreate({topic:?}.into(), {count})"),
         Fault::Delay(broker, extra) => format!("Delay({broker:?}, {})", of_duration(*extra)),
         Fault::Distort(broker, distortion) => {
             format!("Distort({broker:?}, Distortion::{distortion:?})")
@@ -310,6 +301,29 @@ fn of_fault(fault: &Fault) -> String {
         | Fault::Readdress(_)
         | Fault::RefuseId(_)
         | Fault::SwapAddresses(..) => format!("{fault:?}"),
+    };
+    format!("Fault::{source}")
+}
+
+/// A fault of a topic, or of a partition by its number.
+fn of_topic_fault(fault: &Fault) -> String {
+    let source = if let Fault::Permit(topic, access) = fault {
+        format!("Permit({topic:?}.into(), Access::{access:?})")
+    } else if let Fault::ForgetProducers(topic, partition) = fault {
+        format!("ForgetProducers({topic:?}.into(), {partition})")
+    } else if let Fault::LimitBatches(topic, bytes) = fault {
+        let bytes = u128::try_from(*bytes).expect("a usize fits");
+        format!("LimitBatches({topic:?}.into(), {})", grouped(bytes))
+    } else if let Fault::LiftLimit(topic) = fault {
+        format!("LiftLimit({topic:?}.into())")
+    } else if let Fault::AddPartition(topic) = fault {
+        format!("AddPartition({topic:?}.into())")
+    } else if let Fault::Delete(topic) = fault {
+        format!("Delete({topic:?}.into())")
+    } else if let Fault::Recreate(topic, count) = fault {
+        format!("Recreate({topic:?}.into(), {count})")
+    } else {
+        format!("{fault:?}")
     };
     format!("Fault::{source}")
 }

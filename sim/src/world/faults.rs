@@ -49,10 +49,7 @@ impl World {
         self.mark_fault(fault);
         self.sights.fault(fault);
         self.touch_cluster();
-        self.watch.on_fault(fault);
-        if let Some(flights) = &mut self.flights {
-            flights.leaders.on_fault(fault);
-        }
+        self.watch_fault(fault);
         match fault {
             Fault::Cut(broker) => self.on_connections(*broker, Network::cut),
             Fault::CutRequestsAfter(broker, bytes) => {

@@ -4,6 +4,7 @@ use titorelli::{DeliveryCause, Instant, Outcome, Output, ProducerCore, TraceEven
 
 use super::World;
 use crate::check::nothing_is_due;
+use crate::fault::Fault;
 use crate::timeline::Telling;
 
 /// At every so manieth step the core is called although nothing is due, where many runs have to
@@ -24,6 +25,14 @@ impl World {
         let is_its_turn = is_thorough || self.steps.is_multiple_of(STEPS_PER_EARLY_CALL);
         if until > self.now && is_its_turn {
             nothing_is_due(&mut self.core, until);
+        }
+    }
+
+    /// A fault that is about to strike.
+    pub(super) fn watch_fault(&mut self, fault: &Fault) {
+        self.watch.on_fault(fault);
+        if let Some(flights) = &mut self.flights {
+            flights.leaders.on_fault(fault);
         }
     }
 

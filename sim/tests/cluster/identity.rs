@@ -3,10 +3,10 @@
 
 use bytes::Bytes;
 use titorelli_sim::cluster::{BrokerId, Cluster, LOSE_ANSWER, PeerId};
-use titorelli_sim::codec::Reader;
 use titorelli_sim::codec::error_code::{
     COORDINATOR_LOAD_IN_PROGRESS, MESSAGE_TOO_LARGE, NONE, OUT_OF_ORDER_SEQUENCE_NUMBER,
 };
+use titorelli_sim::codec::{Malformed, Reader};
 
 use super::client::{Batch, ask, frame, orders, orders_with, produce, produced};
 
@@ -14,19 +14,16 @@ use super::client::{Batch, ask, frame, orders, orders_with, produce, produced};
 #[track_caller]
 fn identity(cluster: &mut Cluster, peer: PeerId) -> (i16, i64, i16) {
     let request = frame(22, 0, &[0xff, 0xff, 0, 0, 0, 1]);
-    read(&ask(cluster, peer, &request).expect("an answer"))
+    read(&ask(cluster, peer, &request).expect("an answer")).expect("an identity")
 }
 
-fn read(answer: &Bytes) -> (i16, i64, i16) {
+fn read(answer: &Bytes) -> Result<(i16, i64, i16), Malformed> {
     let mut reader = Reader::new(answer);
-    reader.take(4 + 4 + 4).unwrap();
-    let told = (
-        reader.i16().unwrap(),
-        reader.i64().unwrap(),
-        reader.i16().unwrap(),
-    );
-    assert!(reader.is_empty());
-    told
+    // Length, correlation id, throttle.
+    reader.take(4 + 4 + 4)?;
+    let told = (reader.i16()?, reader.i64()?, reader.i16()?);
+    assert!(reader.is_empty(), "that is all");
+    Ok(told)
 }
 
 fn stamped(sequence: i32) -> Vec<u8> {
