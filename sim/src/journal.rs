@@ -155,6 +155,8 @@ struct Entry {
     /// When the core accepted it, and as which one; meaningless before.
     accepted_at: Instant,
     accepted_as: u64,
+    /// Its batch was sent again.
+    was_retried: bool,
 }
 
 /// Every record of one run.
@@ -206,6 +208,18 @@ impl Journal {
         self.records[id.0].accepted_as
     }
 
+    /// Whether the record's batch was sent again.
+    pub(crate) fn was_retried(&self, id: RecordId) -> bool {
+        self.records[id.0].was_retried
+    }
+
+    /// A batch will be sent again.
+    pub(crate) fn retried(&mut self, batch: BatchId) {
+        for (_, id) in self.by_ticket.range((batch, 0)..=(batch, u32::MAX)) {
+            self.records[id.0].was_retried = true;
+        }
+    }
+
     /// How many records the core has accepted.
     pub(crate) const fn accepted_count(&self) -> u64 {
         self.accepted_count
@@ -247,6 +261,7 @@ impl Journal {
             called_at: now,
             accepted_at: now,
             accepted_as: 0,
+            was_retried: false,
         });
         self.answered(now, id, result);
         id

@@ -112,6 +112,28 @@ sights! {
     LostAfterAck,
     /// An unclean election lost something.
     LostUncleanly,
+    /// Batches of a partition were sent under the next epoch of their producer id.
+    EpochBumped,
+    /// Batches of a partition were sent under another producer id.
+    ProducerIdChanged,
+    /// A producer id was asked for when the epochs of the last one were used up.
+    EpochsUsedUp,
+    /// A batch was answered as one that was written before.
+    DuplicateAnswered,
+    /// A batch was refused for its sequence number, and all before it were written.
+    OutOfOrderAtHead,
+    /// A batch was refused for its sequence number, and had to wait for those before it.
+    OutOfOrderBehind,
+    /// A sequence number came after the last of all.
+    SequenceWrapped,
+    /// The acknowledgement of a batch told what had become of one before it.
+    ResolvedByLaterAck,
+    /// The acknowledgement of a batch came when it was given up.
+    LateSuccess,
+    /// A batch that was too large was sent in parts.
+    Split,
+    /// A leader was believed that an answer to Produce had hinted at.
+    LeaderHintUsed,
     /// The connections to a broker were cut.
     FaultCut,
     /// A request was cut.
@@ -343,6 +365,11 @@ impl Sights {
         self
     }
 
+    /// One more.
+    pub(crate) fn see(&mut self, sight: Sight) {
+        self.add(Some(sight));
+    }
+
     fn add(&mut self, sight: Option<Sight>) {
         if let Some(sight) = sight {
             self.0[sight as usize] += 1;
@@ -399,6 +426,8 @@ impl Sights {
             ClusterEvent::Handled { batches, .. } => {
                 for batch in batches.iter().filter(|batch| !batch.is_scripted) {
                     self.add(Sight::of_answer(batch.error_code, batch.is_appended));
+                    let is_known = batch.error_code == error_code::NONE && !batch.is_appended;
+                    self.add(is_known.then_some(Sight::DuplicateAnswered));
                 }
             }
             ClusterEvent::Lost { is_unclean, .. } => {

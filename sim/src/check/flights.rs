@@ -9,12 +9,14 @@ use bytes::{Buf, Bytes, BytesMut};
 use titorelli::{Config, ConnId, Instant};
 
 use super::attempts::AttemptLog;
-use super::frames::{read_batch, read_request};
+use super::frames::{ReadBatch, read_batch, read_request};
 use super::leaders::Leaders;
+use super::sequenced::{Identity, Named, Sequences, Stamped};
 use super::throttle::Throttle;
 use super::watch::are_several;
 use crate::cluster::{BrokerConfig, Cluster};
-use crate::codec::{ApiKey, ProduceRequest, Request, TopicName};
+use crate::codec::{ApiKey, ProduceRequest, Request, TopicAnswer, TopicName, produce_answers};
+use crate::sight::Sight;
 
 /// A partition as a request names it.
 type Place = (TopicName, i32);
@@ -27,6 +29,14 @@ struct Flight {
     checksum: u64,
     /// A byte of it left before, on its way in another request (S12).
     is_retry: bool,
+    /// Its partition by name, and in whose name it is sent, if it has a sequence number.
+    stamped: Option<(Named, Stamped)>,
+}
+
+impl Flight {
+    fn identity(&self) -> Option<Identity> {
+        self.stamped.as_ref().map(|(_, stamp)| stamp.identity)
+    }
 }
 
 /// One request that is not answered yet.
@@ -67,6 +77,7 @@ pub(crate) struct Flights {
     /// Where a Metadata request is not answered yet.
     asked: Option<ConnId>,
     pub(crate) leaders: Leaders,
+    pub(crate) sequences: Sequences,
 }
 
 impl Flights {
@@ -79,12 +90,20 @@ impl Flights {
             throttle: Throttle::new(config),
             asked: None,
             leaders: Leaders::new(are_several(brokers)),
+            sequences: Sequences::new(config),
         }
     }
 
     /// Batches may be equal from now on: retries are not told from them.
     pub(crate) fn allow_equals(&mut self) {
         self.attempts.allow_equals();
+        self.sequences.tell_apart(false);
+    }
+
+    /// No two batches hold the same from now on.
+    pub(crate) fn tell_apart(&mut self) {
+        self.attempts.tell_apart();
+        self.sequences.tell_apart(true);
     }
 
     /// The producer hands out a request.
@@ -97,8 +116,10 @@ impl Flights {
     ) {
         let (header, api, request) = read_request(frame);
         let flights = match request {
-            Request::Produce(request) => self.flights_of(&request),
-            Request::Metadata(_) | Request::ApiVersions(_) | Request::InitProducerId(_) => {
+            Request::Produce(request) => self.flights_of(&request, cluster),
+            Request::Metadata(_) | Request::ApiVersions(_) => Vec::new(),
+            Request::InitProducerId(_) => {
+                self.sequences.on_question();
                 Vec::new()
             }
         };
@@ -157,11 +178,19 @@ impl Flights {
             let request = lane.requests.pop_front();
             // Nobody asked for a spoilt answer.
             lane.is_spoilt |= request.as_ref().map(|request| request.correlation_id) != answered;
-            if let Some(request) = request {
-                self.throttle.on_answer(now, conn, request.asked, &answer);
-                if request.asked.0 == ApiKey::Metadata {
-                    self.asked = None;
+            let Some(request) = request else {
+                continue;
+            };
+            self.throttle.on_answer(now, conn, request.asked, &answer);
+            match request.asked {
+                (ApiKey::Metadata, _) => self.asked = None,
+                (ApiKey::Produce, version) if !lane.is_spoilt => {
+                    let told = produce_answers(&answer, version).unwrap_or_default();
+                    for flight in &request.flights {
+                        answer_flight(&mut self.sequences, flight, &told);
+                    }
                 }
+                _ => {}
             }
         }
     }
@@ -180,6 +209,9 @@ impl Flights {
             }
             for flight in &request.flights {
                 self.attempts.on_left(flight.checksum, request.handed_at);
+                if let Some((place, stamp)) = &flight.stamped {
+                    self.sequences.on_left(place, stamp);
+                }
             }
         }
     }
@@ -203,11 +235,20 @@ impl Flights {
 
     /// The producer knows that the connection is gone.
     pub(crate) fn on_end(&mut self, conn: ConnId) {
-        self.lanes.remove(&conn);
+        let lane = self.lanes.remove(&conn).unwrap_or_default();
+        let left = lane.requests.iter().filter(|request| request.has_left);
+        for flight in left.flat_map(|request| &request.flights) {
+            answer_flight(&mut self.sequences, flight, &[]);
+        }
         self.asked.take_if(|asked| *asked == conn);
     }
 
-    fn flights_of(&self, request: &ProduceRequest) -> Vec<Flight> {
+    /// What was come across on the wire since it was last asked.
+    pub(crate) fn take_seen(&mut self) -> Vec<Sight> {
+        core::mem::take(&mut self.sequences.seen)
+    }
+
+    fn flights_of(&self, request: &ProduceRequest, cluster: &Cluster) -> Vec<Flight> {
         let mut flights = Vec::new();
         for topic in &request.topics {
             for item in &topic.partitions {
@@ -216,10 +257,14 @@ impl Flights {
                 let checksum = size << 32 | u64::from(crc32c::crc32c(&batch.records));
                 let place = (topic.topic.clone(), item.partition);
                 let is_retry = self.attempts.has_left(checksum);
+                let stamp = stamp_of(batch, checksum);
+                self.sequences.check_request(request.acks, stamp.as_ref());
+                let stamped = stamp.map(|stamp| (named(&place, cluster), stamp));
                 flights.push(Flight {
                     place,
                     checksum,
                     is_retry,
+                    stamped,
                 });
             }
         }
@@ -241,6 +286,13 @@ impl Flights {
             let moved_at = self.leaders.moved_at(&place);
             self.attempts.on_handed(now, next.checksum, moved_at);
         }
+        if let Some((place, stamp)) = &next.stamped {
+            let requests = self.lanes.values().flat_map(|lane| &lane.requests);
+            let others = requests.flat_map(|request| &request.flights);
+            let beside = others.filter(|other| other.place == next.place);
+            let beside: Vec<Identity> = beside.filter_map(Flight::identity).collect();
+            self.sequences.on_handed(now, place, stamp, &beside);
+        }
         for (other_conn, lane) in &self.lanes {
             let others = lane.requests.iter().flat_map(|request| &request.flights);
             for other in others.filter(|other| other.place == next.place) {
@@ -259,4 +311,44 @@ impl Flights {
             }
         }
     }
+}
+
+fn stamp_of(batch: ReadBatch, content: u64) -> Option<Stamped> {
+    let ((producer_id, epoch), base_sequence) = (batch.producer?, batch.base_sequence?);
+    Some(Stamped {
+        identity: Identity { producer_id, epoch },
+        base_sequence,
+        record_count: i32::try_from(batch.record_count).expect("it came as one"),
+        checksum: batch.checksum,
+        content,
+        records: batch.records,
+        codec: batch.codec,
+    })
+}
+
+/// The partition by its topic's name, also of a topic that has gone.
+fn named((topic, partition): &Place, cluster: &Cluster) -> Named {
+    let name = match topic {
+        TopicName::Name(name) => name.clone(),
+        TopicName::Id(id) => {
+            let name = cluster.topic_name_ever(id);
+            name.expect("S3: it was a topic's id once").to_owned()
+        }
+    };
+    (name, *partition)
+}
+
+/// What an answer says of a batch: the first entry that is about it.
+fn answer_flight(sequences: &mut Sequences, flight: &Flight, told: &[TopicAnswer]) {
+    let Some((place, stamp)) = &flight.stamped else {
+        return;
+    };
+    let (topic, partition) = &flight.place;
+    let mut answers = told
+        .iter()
+        .filter(|answer| answer.topic == *topic)
+        .flat_map(|answer| &answer.partitions);
+    let answer = answers.find(|answer| answer.partition == *partition);
+    let told = answer.map(|answer| (answer.error_code, answer.base_offset));
+    sequences.on_answered(place, (stamp.identity, stamp.base_sequence), told);
 }

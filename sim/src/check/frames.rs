@@ -10,6 +10,8 @@ use crate::codec::{
 
 /// More than any message set of a run inflates to.
 const SET_BYTES_MAX: usize = 64 << 20;
+/// Where a batch's own checksum is; what is before it does not count.
+const CRC_AT: usize = 17;
 /// Answers that say: these bytes are wrong.
 const MALFORMED: [i16; 5] = [
     error_code::UNKNOWN_SERVER_ERROR,
@@ -39,6 +41,12 @@ pub(crate) struct ReadBatch {
     pub(crate) record_count: usize,
     /// The sequence number of an idempotent batch's first record.
     pub(crate) base_sequence: Option<i32>,
+    /// Producer id and epoch of an idempotent batch.
+    pub(crate) producer: Option<(i64, i16)>,
+    /// How the records are compressed; of a message set that is inside of it.
+    pub(crate) codec: Codec,
+    /// That of the whole batch, from its own checksum on.
+    pub(crate) checksum: u32,
 }
 
 /// The batch, or the message set, that a produce request carries for a partition.
@@ -56,11 +64,17 @@ pub(crate) fn read_batch(item: &ProducePartition) -> ReadBatch {
             records: records.clone(),
             record_count: message_count(records),
             base_sequence: None,
+            producer: None,
+            codec: Codec::None,
+            checksum: 0,
         };
     }
     ReadBatch {
         record_count: usize::try_from(batch.record_count).expect("S5: a batch has records"),
         base_sequence: Some(batch.base_sequence).filter(|sequence| *sequence >= 0),
+        producer: (batch.producer_id >= 0).then_some((batch.producer_id, batch.producer_epoch)),
+        codec: batch.codec().expect("S5: a codec that there is"),
+        checksum: crc32c::crc32c(&records[CRC_AT..]),
         records: batch.records,
     }
 }

@@ -10,10 +10,12 @@ mod leaders;
 mod linger;
 mod losses;
 mod memory;
+mod once;
 mod order;
 mod pause;
 mod rates;
 mod reconnects;
+mod sequenced;
 mod throttle;
 mod timers;
 mod told;
@@ -34,14 +36,18 @@ pub(crate) use watch::Watch;
 
 use crate::world::World;
 
-/// Checks the logs against what the application was told: [`truth()`], [`order()`] where it is
-/// promised, and [`copies()`]. Call it when nothing is under way.
+/// Checks the logs against what the application was told: [`truth()`], [`order()`] as far as it is
+/// promised, [`copies()`], and for an idempotent producer that there are none. Call it when nothing is under way.
 ///
 /// # Panics
 /// As these.
 pub fn logs(world: &World) {
     contents(world);
-    let _ = copies(world, u64::from(world.core().config().retries));
+    let config = world.core().config();
+    let _ = copies(world, u64::from(config.retries));
+    if config.enable_idempotence {
+        once::once(world);
+    }
 }
 
 /// [`logs`] without [`copies()`]: where the application may have sent equals.
@@ -51,9 +57,5 @@ pub fn logs(world: &World) {
 pub(crate) fn contents(world: &World) {
     truth(world);
     told::told(world);
-    let config = world.core().config();
-    // A retried batch can be overtaken only by others in flight.
-    if config.retries == 0 || config.max_in_flight_requests_per_connection == 1 {
-        order(world);
-    }
+    order(world);
 }

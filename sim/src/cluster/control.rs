@@ -304,21 +304,9 @@ impl Cluster {
     /// There is no such partition.
     pub fn forget_producers(&mut self, topic: &str, partition: i32) {
         let state = self.partition_mut(topic, partition);
-        state.producers.forget(state.log.next_offset());
-    }
-
-    /// How often a partition has forgotten producers whose batches it has
-    /// ([`Self::forget_producers`]).
-    ///
-    /// # Panics
-    /// There is no such partition.
-    #[must_use]
-    pub fn forgotten_count(&self, topic: &str, partition: i32) -> u64 {
-        let state = self.partition(topic, partition);
-        state
-            .expect("the partition exists")
-            .producers
-            .forgotten_count()
+        if state.producers.forget(state.log.next_offset()) {
+            state.log.note_forgotten();
+        }
     }
 
     /// Announces this throttle time in every answer of a broker, in milliseconds.

@@ -68,6 +68,7 @@ pub struct PartitionLog {
     record_bytes: u64,
     batch_count: u64,
     duplicate_count: u64,
+    forgotten_count: u64,
     digest: u32,
 }
 
@@ -81,6 +82,7 @@ impl PartitionLog {
             record_bytes: 0,
             batch_count: 0,
             duplicate_count: 0,
+            forgotten_count: 0,
             digest: 0,
         }
     }
@@ -141,6 +143,17 @@ impl PartitionLog {
     #[must_use]
     pub const fn duplicate_count(&self) -> u64 {
         self.duplicate_count
+    }
+
+    /// How often the partition forgot producers whose batches it has
+    /// ([`Cluster::forget_producers`](super::Cluster::forget_producers)).
+    #[must_use]
+    pub const fn forgotten_count(&self) -> u64 {
+        self.forgotten_count
+    }
+
+    pub(super) const fn note_forgotten(&mut self) {
+        self.forgotten_count += 1;
     }
 
     /// Bytes of keys and values, uncompressed.

@@ -304,6 +304,13 @@ impl Cluster {
         self.topics[index].as_ref().map(|topic| topic.name.as_str())
     }
 
+    /// The name of the topic that has this id, or had it.
+    pub(crate) fn topic_name_ever(&self, id: &[u8; 16]) -> Option<&str> {
+        let buried = || self.buried.iter().find(|topic| topic.id == *id);
+        self.topic_name(id)
+            .or_else(|| buried().map(|topic| topic.name.as_str()))
+    }
+
     /// The id of the topic with this name.
     #[must_use]
     pub fn topic_id(&self, name: &str) -> Option<[u8; 16]> {

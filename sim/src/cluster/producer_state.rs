@@ -48,7 +48,6 @@ pub(super) struct ProducerStates {
     entries: BTreeMap<i64, Entry>,
     /// Batches before this offset are forgotten.
     forgotten_before: i64,
-    forgotten_count: u64,
 }
 
 impl ProducerStates {
@@ -137,16 +136,11 @@ impl ProducerStates {
         }
     }
 
-    /// Forgets every batch before this offset, as after `producer.id.expiration.ms`.
-    pub(super) fn forget(&mut self, before: i64) {
-        self.forgotten_count += u64::from(!self.entries.is_empty());
+    /// Forgets every batch before this offset, as after `producer.id.expiration.ms`; false: there
+    /// is none.
+    pub(super) fn forget(&mut self, before: i64) -> bool {
         self.forgotten_before = before;
-        self.entries.clear();
-    }
-
-    /// How often something was forgotten.
-    pub(super) const fn forgotten_count(&self) -> u64 {
-        self.forgotten_count
+        !core::mem::take(&mut self.entries).is_empty()
     }
 }
 
@@ -251,10 +245,9 @@ mod tests {
             panic!("the first batch is still in the log");
         };
         assert_eq!(known.base_offset, 0);
-        states.forget(1);
+        assert!(states.forget(1), "there was something to forget");
         states.reload(&kept);
         let gap = Judgement::Refuse(error_code::OUT_OF_ORDER_SEQUENCE_NUMBER);
         assert_eq!(states.judge(newest(), &batch(3, 0, 1)), gap);
-        assert_eq!(states.forgotten_count(), 1);
     }
 }

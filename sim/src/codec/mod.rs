@@ -12,6 +12,7 @@ mod init_producer_id;
 mod message_set;
 mod metadata;
 mod produce;
+mod produce_answer;
 mod reader;
 mod record_batch;
 mod request;
@@ -30,6 +31,7 @@ pub use produce::{
     LeaderHint, PartitionAnswer, ProducePartition, ProduceRequest, ProduceResponse, ProduceTopic,
     RecordError, TopicAnswer, TopicName,
 };
+pub use produce_answer::produce_answers;
 pub use reader::{Malformed, Reader};
 pub use record_batch::{BATCH_HEADER_BYTES, BatchHeader, RecordView, first_batch, walk_records};
 pub use request::{Request, RequestHeader, client_id, decode_request, request_header};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use titorelli::{ConnId, Delivery, Outcome, Output, SendError, WaiterId};
+use titorelli::{ConnId, Delivery, Outcome, Output, SendError, TraceEvent, WaiterId};
 
 use super::{Connection, World};
 use crate::marks::Mark;
@@ -60,6 +60,9 @@ impl World {
             }
             Output::Trace(event) => {
                 self.sights.trace(&event);
+                if let TraceEvent::Retry { batch, .. } = event {
+                    self.journal.retried(batch);
+                }
                 self.narrate_trace(&event);
             }
         }

@@ -15,7 +15,7 @@ impl World {
     /// Values of records are unique: batches can be told apart by what they hold.
     pub(crate) fn tell_batches_apart(&mut self) {
         if let Some(flights) = &mut self.flights {
-            flights.attempts.tell_apart();
+            flights.tell_apart();
         }
     }
 
@@ -48,9 +48,13 @@ impl World {
         };
         match output {
             Output::Delivered(delivery) => {
+                let (topic, partition) = (&delivery.topic, delivery.partition);
                 if let Outcome::Acked { .. } = delivery.outcome {
-                    let (topic, partition) = (&delivery.topic, delivery.partition);
                     flights.leaders.on_acked(topic, partition);
+                } else if let Some(id) = self.journal.with_ticket(delivery.batch, delivery.first) {
+                    let value = self.journal.record(id).value.as_deref();
+                    let place = ((**topic).to_owned(), partition);
+                    flights.sequences.on_given_up(self.now, &place, value);
                 }
             }
             Output::Trace(TraceEvent::ConnectionLost {
@@ -89,8 +93,14 @@ impl World {
         let next = || core.poll_timeout();
         self.watch
             .check(self.now, buffered_bytes, next, &self.journal);
-        if let (Some(flights), Some(conn)) = (&self.flights, self.heard.take()) {
+        let Some(flights) = &mut self.flights else {
+            return;
+        };
+        if let Some(conn) = self.heard.take() {
             flights.check_answers(conn);
+        }
+        for sight in flights.take_seen() {
+            self.sights.see(sight);
         }
     }
 }

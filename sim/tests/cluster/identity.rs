@@ -69,9 +69,9 @@ fn a_partition_that_forgot_a_producer_takes_whatever_comes_first() {
     assert_eq!(produced(&mut cluster, peer, &stamped(0)), (NONE, 0));
     let gap = (OUT_OF_ORDER_SEQUENCE_NUMBER, -1);
     assert_eq!(produced(&mut cluster, peer, &stamped(9)), gap);
-    assert_eq!(cluster.forgotten_count("orders", 0), 0);
+    assert_eq!(cluster.log("orders", 0).forgotten_count(), 0);
     cluster.forget_producers("orders", 0);
-    assert_eq!(cluster.forgotten_count("orders", 0), 1);
+    assert_eq!(cluster.log("orders", 0).forgotten_count(), 1);
     assert_eq!(produced(&mut cluster, peer, &stamped(9)), (NONE, 1));
     assert_eq!(produced(&mut cluster, peer, &stamped(0)), gap);
 }

@@ -1,0 +1,21 @@
+//! I5: what may be in the log is not sent again in another name.
+
+use super::row::{Row, Stamped};
+
+/// A batch is handed out that has not left before under its number.
+///
+/// # Panics
+/// The same records may be in the log under another.
+pub(super) fn check(row: &Row, next: &Stamped) {
+    for (_, open) in row.open() {
+        let is_it = open.stamp.content == next.content && open.stamp.identity != next.identity;
+        assert!(
+            !(is_it && (open.is_unresolved() || open.under_way > 0)),
+            "I5: {:?} {} is sent as {:?} {}, and may be in the log",
+            open.stamp.identity,
+            open.stamp.base_sequence,
+            next.identity,
+            next.base_sequence
+        );
+    }
+}

@@ -1,0 +1,56 @@
+//! I3: while nobody knows whether a batch is in the log, and it is not tried any more, nothing new
+//! follows it. And the oldest goes first.
+
+use core::time::Duration;
+
+use titorelli::Instant;
+
+use super::row::{Row, Stamped};
+
+/// No seal takes so long: what was drafted before a batch was given up has left by then.
+const DRAFTS_LEAVE_WITHIN: Duration = Duration::from_millis(20);
+
+/// A batch is handed out that has not left before.
+///
+/// # Panics
+/// Something before it is unresolved, and not under way; or it is given up, and a number before
+/// this one is missing.
+pub(super) fn check_new(row: &Row, now: Instant, next: &Stamped) {
+    for (_, open) in row.open() {
+        let is_present = open.stamp.identity == next.identity;
+        let before = open.stamp.base_sequence;
+        if !is_present {
+            continue;
+        }
+        assert!(
+            !open.is_unresolved() || open.under_way > 0,
+            "I3: {} is sent, and nobody knows what became of {before}",
+            next.base_sequence
+        );
+        let is_late = |given_up_at: Instant| now >= given_up_at + DRAFTS_LEAVE_WITHIN;
+        assert!(
+            !open.given_up_at.is_some_and(is_late),
+            "I3: {} is sent, and {before} was given up",
+            next.base_sequence
+        );
+    }
+}
+
+/// A batch is handed out, with its place among those that left before if it has one.
+///
+/// # Panics
+/// An older one waits.
+pub(super) fn check_turn(row: &Row, index: Option<usize>, next: &Stamped) {
+    let limit = index.unwrap_or(usize::MAX);
+    for (other, open) in row.open().take_while(|(other, _)| *other < limit) {
+        let is_it = open.stamp.content == next.content;
+        let waits = open.under_way == 0 && open.given_up_at.is_none() && Some(other) != index;
+        assert!(
+            is_it || !waits,
+            "I7: {} is sent before {:?} {}, which is older",
+            next.base_sequence,
+            open.stamp.identity,
+            open.stamp.base_sequence
+        );
+    }
+}
