@@ -57,6 +57,8 @@ pub struct Stage {
     pub releases: Vec<(u16, u16, u16)>,
     /// Whether acks=0 is answered all the same.
     pub answers_without_acks: bool,
+    /// The epoch that a producer id is handed out with.
+    pub first_epoch: i16,
     /// How topics are replicated.
     pub replicas: Replicas,
     /// What lies between producer and cluster.
@@ -75,6 +77,7 @@ impl Stage {
             brokers: 1,
             releases: Vec::new(),
             answers_without_acks: false,
+            first_epoch: 0,
             replicas: Replicas::default(),
             network: NetworkConfig::default(),
             topics: vec![1],
@@ -87,6 +90,7 @@ impl Stage {
         cluster.strictness = Strictness::Strict;
         cluster.auto_create_topics = false;
         cluster.answers_without_acks = self.answers_without_acks;
+        cluster.first_epoch = self.first_epoch;
         let factor = self.replicas.factor.min(self.brokers.into());
         let min_in_sync = self.replicas.min_in_sync.min(factor - 1).max(1);
         cluster.topic.replication_factor = factor;

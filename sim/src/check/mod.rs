@@ -37,7 +37,8 @@ pub(crate) use watch::Watch;
 use crate::world::World;
 
 /// Checks the logs against what the application was told: [`truth()`], [`order()`] as far as it is
-/// promised, [`copies()`], and for an idempotent producer that there are none. Call it when nothing is under way.
+/// promised, [`copies()`], and for an idempotent producer that there are none. Call it when nothing
+/// is under way.
 ///
 /// # Panics
 /// As these.

@@ -39,6 +39,8 @@ pub(super) enum Edit {
     Releases(Vec<(u16, u16, u16)>, ApiVersion),
     /// Nothing is answered without acks.
     Unanswered,
+    /// Producer ids are handed out with epoch 0.
+    FirstEpoch,
     /// There are so many brokers, and each of the others is one of them.
     Brokers(u16),
     /// There are so many topics, and each of the others is one of them.
@@ -66,6 +68,9 @@ pub(super) fn edits(plan: &Plan) -> Vec<Edit> {
     edits.extend(releases(stage));
     if stage.answers_without_acks {
         edits.push(Edit::Unanswered);
+    }
+    if stage.first_epoch != 0 {
+        edits.push(Edit::FirstEpoch);
     }
     edits.extend(keys(stage));
     if stage.seed != 0 {
@@ -139,6 +144,7 @@ impl Edit {
                 stage.core.api_version = *api_version;
             }
             Self::Unanswered => stage.answers_without_acks = false,
+            Self::FirstEpoch => stage.first_epoch = 0,
             Self::Brokers(count) => {
                 stage.brokers = *count;
                 each_broker(&mut plan, |id| (id - 1) % i32::from(*count) + 1);

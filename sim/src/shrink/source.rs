@@ -90,6 +90,10 @@ fn changes(stage: &Stage) -> Vec<String> {
     if stage.answers_without_acks {
         changes.push("answers_without_acks = true".to_owned());
     }
+    if stage.first_epoch != plain.first_epoch {
+        let epoch = grouped(stage.first_epoch.unsigned_abs().into());
+        changes.push(format!("first_epoch = {epoch}"));
+    }
     if stage.topics != plain.topics {
         changes.push(format!("topics = vec!{:?}", stage.topics));
     }

@@ -219,6 +219,7 @@ impl Simulation {
             brokers: u16::try_from(cluster.config().brokers.len()).expect("few"),
             topics: names.into_iter().map(counted).collect(),
             upgrades: Vec::new(),
+            is_idempotent: state.world.core().config().enable_idempotence,
         }
     }
 

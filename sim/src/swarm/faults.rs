@@ -18,6 +18,23 @@ const AFTER_APPEND: [i16; 4] = [
     OMIT_ANSWER,
     LOSE_ANSWER,
 ];
+/// The same of a batch with a sequence number.
+const AFTER_APPEND_ONCE: [i16; 5] = [
+    error_code::REQUEST_TIMED_OUT,
+    error_code::NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    OMIT_ANSWER,
+    LOSE_ANSWER,
+    error_code::DUPLICATE_SEQUENCE_NUMBER,
+];
+/// What a broker answers to a batch with a sequence number that it does not take.
+const SEQUENCE_REFUSALS: [i16; 4] = [
+    error_code::OUT_OF_ORDER_SEQUENCE_NUMBER,
+    error_code::OUT_OF_ORDER_SEQUENCE_NUMBER,
+    error_code::UNKNOWN_PRODUCER_ID,
+    error_code::INVALID_PRODUCER_EPOCH,
+];
+/// How many of a hundred refusals of such batches are for the number.
+const SEQUENCE_REFUSAL_PERCENT: u64 = 20;
 /// What a broker answers when it has not appended.
 const REFUSALS: [i16; 9] = [
     OMIT_ANSWER,
@@ -199,6 +216,8 @@ pub(crate) struct Targets {
     pub(crate) topics: Vec<(String, i32)>,
     /// What brokers may become; none: the producer was told what all are.
     pub(crate) upgrades: Vec<(u16, u16, u16)>,
+    /// Batches have sequence numbers.
+    pub(crate) is_idempotent: bool,
 }
 
 impl Drawing {
@@ -302,6 +321,20 @@ impl Targets {
         (topic, i32::try_from(partition).expect("below an i32"))
     }
 
+    fn draw_refusal(&self, entropy: &mut Entropy) -> i16 {
+        if self.is_idempotent && entropy.chance(SEQUENCE_REFUSAL_PERCENT) {
+            return entropy.pick(&SEQUENCE_REFUSALS);
+        }
+        draw_refusal(entropy)
+    }
+
+    fn draw_late_refusal(&self, entropy: &mut Entropy) -> i16 {
+        if self.is_idempotent {
+            return entropy.pick(&AFTER_APPEND_ONCE);
+        }
+        entropy.pick(&AFTER_APPEND)
+    }
+
     fn count_of(&self, topic: &str) -> i32 {
         let found = self.topics.iter().find(|(name, _)| name == topic);
         found.expect("it was drawn from them").1
@@ -336,8 +369,10 @@ impl Targets {
             },
             Kind::HoldReplicas => Fault::HoldReplicas(broker),
             Kind::Down => Fault::Down(broker),
-            Kind::Refuse => fail((topic, partition), draw_refusal(entropy), false),
-            Kind::FailAfterAppend => fail((topic, partition), entropy.pick(&AFTER_APPEND), true),
+            Kind::Refuse => fail((topic, partition), self.draw_refusal(entropy), false),
+            Kind::FailAfterAppend => {
+                fail((topic, partition), self.draw_late_refusal(entropy), true)
+            }
             Kind::ForgetProducers => Fault::ForgetProducers(topic, partition),
             Kind::RefuseId => Fault::RefuseId(entropy.pick(&ID_REFUSALS)),
             Kind::LimitBatches => Fault::LimitBatches(topic, entropy.pick(&[80, 200, 1_000])),

@@ -28,8 +28,13 @@ const RELEASES: [(u16, u16, u16); 9] = [
 
 /// The first release that takes batches of the present format; the newest take no others.
 const FIRST_OF_TODAY: (u16, u16, u16) = (0, 11, 0);
+/// The first release in which a partition takes any first sequence number (KIP-360).
+const FIRST_TO_BEGIN_ANYWHERE: (u16, u16, u16) = (2, 5, 0);
 /// The first release that tells what it speaks.
 const FIRST_TO_TELL: (u16, u16, u16) = (0, 10, 0);
+
+/// As many requests in flight may an idempotent producer have.
+const IDEMPOTENT_IN_FLIGHT_MAX: usize = 5;
 
 /// Everything that is drawn from the seed.
 #[derive(Clone, Debug)]
@@ -41,6 +46,7 @@ pub(super) struct Knobs {
     /// Of the brokers, in turn; none: all are as new as they can be.
     releases: Vec<(u16, u16, u16)>,
     answers_without_acks: bool,
+    first_epoch: i16,
     replicas: Replicas,
     pub(super) network: NetworkConfig,
     pub(super) faults: Vec<Habit>,
@@ -66,12 +72,12 @@ pub(super) struct Knobs {
 impl Knobs {
     /// What the profile leaves open is drawn.
     pub(super) fn draw(profile: Profile, entropy: &mut Entropy) -> Self {
-        let mut knobs = Self::draw_all(entropy);
+        let mut knobs = Self::draw_all(profile, entropy);
         profile.shape(&mut knobs, entropy);
         knobs
     }
 
-    fn draw_all(entropy: &mut Entropy) -> Self {
+    fn draw_all(profile: Profile, entropy: &mut Entropy) -> Self {
         let retries = entropy.pick(&[0, 1, 5, 1_000_000]);
         let core = draw_config(entropy, retries);
         let mut network = draw_network(entropy);
@@ -98,6 +104,7 @@ impl Knobs {
             core,
             releases: draw_releases(entropy),
             answers_without_acks: entropy.chance(25),
+            first_epoch: 0,
             replicas: draw_replicas(entropy),
             network,
             faults,
@@ -120,8 +127,31 @@ impl Knobs {
             knobs.replicas.factor = knobs.replicas.factor.max(2);
         }
         draw_partitioner(entropy, &mut knobs.core);
+        if entropy.chance(profile.idempotent_percent()) {
+            knobs.draw_idempotence(entropy);
+        }
         knobs.core.api_version = draw_api_version(entropy, &knobs.releases);
         knobs
+    }
+
+    /// Every record is to be written once: what that needs, and where numbers and epochs begin.
+    fn draw_idempotence(&mut self, entropy: &mut Entropy) {
+        let core = &mut self.core;
+        core.enable_idempotence = true;
+        core.acks = Acks::All;
+        core.retries = core.retries.max(entropy.pick(&[1, 5, 1_000_000]));
+        let in_flight = &mut core.max_in_flight_requests_per_connection;
+        *in_flight = (*in_flight).min(IDEMPOTENT_IN_FLIGHT_MAX);
+        core.resolve_timeout = ms(entropy.pick(&[0, 0, 500, 10_000]));
+        let mut oldest = FIRST_OF_TODAY;
+        if entropy.chance(20) {
+            core.first_sequence = i32::MAX - entropy.pick(&[0, 1, 5, 20]);
+            oldest = FIRST_TO_BEGIN_ANYWHERE;
+        }
+        if entropy.chance(20) {
+            self.first_epoch = i16::MAX - entropy.pick(&[0, 0, 1, 2]);
+        }
+        self.releases.retain(|release| *release >= oldest);
     }
 
     /// Where the run begins.
@@ -132,6 +162,7 @@ impl Knobs {
             brokers: self.brokers,
             releases: self.releases.clone(),
             answers_without_acks: self.answers_without_acks,
+            first_epoch: self.first_epoch,
             replicas: self.replicas,
             network: self.network,
             topics: vec![self.partitions; self.topic_count],
@@ -145,6 +176,7 @@ impl Knobs {
             brokers: self.brokers,
             topics: (0..self.topic_count).map(named).collect(),
             upgrades: self.upgrades(),
+            is_idempotent: self.core.enable_idempotence,
         }
     }
 
@@ -180,7 +212,9 @@ impl Knobs {
             return Vec::new();
         }
         let are_newest = self.releases.is_empty();
-        let first = if are_newest {
+        let first = if self.core.first_sequence > 0 {
+            FIRST_TO_BEGIN_ANYWHERE
+        } else if are_newest || self.core.enable_idempotence {
             FIRST_OF_TODAY
         } else {
             FIRST_TO_TELL
@@ -330,8 +364,13 @@ impl fmt::Display for Knobs {
         writeln!(f, "faults {}% of {:?}", self.fault_percent, self.faults)?;
         writeln!(
             f,
-            "releases {:?}, answers without acks: {}, closed amid faults: {:?}, damaged: {}",
-            self.releases, self.answers_without_acks, self.close_amid, self.is_damaged
+            "releases {:?}, answers without acks: {}, first epoch: {}, closed amid faults: {:?}, \
+             damaged: {}",
+            self.releases,
+            self.answers_without_acks,
+            self.first_epoch,
+            self.close_amid,
+            self.is_damaged
         )?;
         writeln!(f, "{:?}", self.replicas)?;
         writeln!(f, "{:?}", self.network)?;

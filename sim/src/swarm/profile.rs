@@ -21,11 +21,13 @@ pub enum Profile {
     Small,
     /// Ten topics of twenty partitions and 1,000 records: most records in the least time.
     Wide,
+    /// As small, and every producer is idempotent: elsewhere half of them are.
+    Idempotent,
 }
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Full, Self::Small, Self::Wide];
+    pub const ALL: [Self; 4] = [Self::Full, Self::Small, Self::Wide, Self::Idempotent];
 
     /// Its name on the command line.
     #[must_use]
@@ -34,6 +36,15 @@ impl Profile {
             Self::Full => "full",
             Self::Small => "small",
             Self::Wide => "wide",
+            Self::Idempotent => "idempotent",
+        }
+    }
+
+    /// How many of a hundred producers write every record once and in order.
+    pub(super) const fn idempotent_percent(self) -> u64 {
+        match self {
+            Self::Full | Self::Small | Self::Wide => 50,
+            Self::Idempotent => 100,
         }
     }
 
@@ -41,7 +52,7 @@ impl Profile {
     pub(super) fn shape(self, knobs: &mut Knobs, entropy: &mut Entropy) {
         match self {
             Self::Full => {}
-            Self::Small => {
+            Self::Small | Self::Idempotent => {
                 knobs.brokers = 3;
                 knobs.topic_count = 1;
                 knobs.partitions = 3;

@@ -43,7 +43,8 @@ impl World {
             Output::Refused(waiter, error) => self.on_refused(waiter, error),
             Output::Flushed(id) => {
                 let since = self.flushes.remove(&id).expect("a flush ends once");
-                let limit = self.core.config().effective_delivery_timeout();
+                let config = self.core.config();
+                let limit = config.effective_delivery_timeout() + config.resolve_timeout;
                 assert!(
                     now <= self.naps.latest(since + limit),
                     "L3: a flush outlasts delivery_timeout"

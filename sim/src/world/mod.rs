@@ -480,7 +480,8 @@ impl World {
 
     /// L1: no record outlasts `delivery_timeout`, which counts from the opening of its batch.
     fn check_ages(&self, ended: &[RecordId]) {
-        let limit = self.core.config().effective_delivery_timeout();
+        let config = self.core.config();
+        let limit = config.effective_delivery_timeout() + config.resolve_timeout;
         for id in ended {
             let ends_at = self.naps.latest(self.journal.accepted_at(*id) + limit);
             assert!(

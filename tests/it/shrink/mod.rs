@@ -156,6 +156,7 @@ fn every_kind_of_step_is_printed() {
     stage.brokers = 3;
     stage.releases = vec![(2, 8, 0)];
     stage.answers_without_acks = true;
+    stage.first_epoch = 32_766;
     stage.topics = vec![2, 1];
     stage.core.retries = 5;
     stage.replicas = Replicas {

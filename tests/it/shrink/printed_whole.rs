@@ -10,6 +10,7 @@ fn everything() {
     stage.brokers = 3;
     stage.releases = vec![(2, 8, 0)];
     stage.answers_without_acks = true;
+    stage.first_epoch = 32_766;
     stage.topics = vec![2, 1];
     stage.replicas.factor = 2;
     stage.replicas.min_in_sync = 2;

@@ -44,7 +44,8 @@ pub(crate) struct Sim {
     #[arg(long, value_name = "A..B", default_value = "0..1000")]
     seeds: Seeds,
     /// What kind of run a seed draws: full (everything is drawn), small (3 brokers, 3 partitions,
-    /// 24 records, all faults) or wide (10 topics of 20 partitions, 1,000 records).
+    /// 24 records, all faults), wide (10 topics of 20 partitions, 1,000 records) or idempotent (as
+    /// small, and every producer is).
     #[arg(long, value_name = "NAME", default_value_t)]
     profile: Profile,
     /// Run a small world with every fault at every step, then with every pair of them.
