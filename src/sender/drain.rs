@@ -289,8 +289,9 @@ impl Sender {
     }
 
     /// Those of a draft that leave, with their numbers in their headers. A batch that expired
-    /// meanwhile stays behind: it was never sent. So does one whose number would come behind a
-    /// doubt that arose meanwhile (I3).
+    /// meanwhile stays behind: it was never sent. So does one that an older batch of its partition,
+    /// which came back meanwhile, has to go before (S7d), or whose number would come behind a doubt
+    /// that arose meanwhile (I3).
     fn leave_behind(&mut self, drafted: Vec<Carried>) -> Vec<Carried> {
         let mut leaving = Vec::with_capacity(drafted.len());
         for carried in drafted {
@@ -299,12 +300,13 @@ impl Sender {
                 self.mark_ready(carried.partition);
                 continue;
             };
-            let is_first = self.accumulator.batch(slot).history.attempts == 0;
-            if is_first
-                && self.lanes[carried.partition.index()]
-                    .sequences
-                    .must_restart()
-            {
+            let batch = self.accumulator.batch(slot);
+            let lane = &self.lanes[carried.partition.index()];
+            let older = lane.queue.front();
+            let is_passing =
+                older.is_some_and(|older| self.accumulator.batch(*older).ordinal < batch.ordinal);
+            let is_first = batch.history.attempts == 0;
+            if is_first && (is_passing || lane.sequences.must_restart()) {
                 self.lanes[carried.partition.index()].on_returned();
                 self.take_back_numbers(slot);
                 self.requeue(slot);

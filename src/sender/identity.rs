@@ -330,8 +330,12 @@ impl Sender {
     /// and will not be sent under its number again, no other can be there.
     fn is_settled(&mut self, partition: PartitionSlot) -> bool {
         let sequences = &self.lanes[partition.index()].sequences;
-        let mut is_absent = sequences.has_hole();
-        for id in sequences.live() {
+        let mut is_absent = false;
+        for live in sequences.live_and_holes() {
+            let Some(id) = live else {
+                is_absent = true;
+                continue;
+            };
             let slot = self.accumulator.find(id).expect("a live batch");
             let history = &mut self.accumulator.batch_mut(slot).history;
             is_absent |= !history.is_unresolved;

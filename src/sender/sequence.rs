@@ -22,9 +22,8 @@ pub(crate) struct Sequences {
     next: i32,
     /// Given and not settled, oldest first.
     given: VecDeque<Given>,
-    /// A number that may have left is known never to have been written under this identity, and
-    /// never to be: no later one can be.
-    has_hole: bool,
+    /// The brokers expect another number than that of the oldest batch, which is known to be absent.
+    is_out_of_step: bool,
 }
 
 /// The numbers of a batch.
@@ -44,6 +43,8 @@ enum Fate {
     /// It was completed, and may be in the log all the same. `is_certain_else` tells whether it is
     /// absent for certain when the request under way says so.
     Abandoned { is_certain_else: bool },
+    /// It was completed, is not in the log and never will be: a hole, behind which nothing can be.
+    Missing,
 }
 
 /// What stands before a batch among those that are not settled.
@@ -71,8 +72,8 @@ impl Sequences {
     /// Whether the lane has to begin again under a higher epoch, unless what is under way settles
     /// the doubt.
     pub(crate) fn must_restart(&self) -> bool {
-        let is_abandoned = |given: &Given| given.fate != Fate::Live;
-        self.has_hole || self.given.iter().any(is_abandoned)
+        let is_ended = |given: &Given| given.fate != Fate::Live;
+        self.is_out_of_step || self.given.iter().any(is_ended)
     }
 
     /// Gives the next numbers; under another identity than before they begin at `first`.
@@ -131,8 +132,7 @@ impl Sequences {
     /// A batch whose number left is not in the log and never will be: there is a hole.
     pub(crate) fn on_missing(&mut self, batch: BatchId) {
         if let Some(place) = self.place(batch) {
-            self.given.remove(place);
-            self.has_hole = true;
+            self.given[place].fate = Fate::Missing;
         }
     }
 
@@ -151,7 +151,7 @@ impl Sequences {
 
     /// The brokers' number is not the one of the oldest batch, which is known to be absent.
     pub(crate) fn on_out_of_step(&mut self) {
-        self.has_hole = true;
+        self.is_out_of_step = true;
     }
 
     /// What is not settled before this batch.
@@ -173,9 +173,13 @@ impl Sequences {
         live.map(|given| given.batch)
     }
 
-    /// Whether a number is known to be missing.
-    pub(crate) fn has_hole(&self) -> bool {
-        self.has_hole
+    /// The batches that are live, and `None` for every hole, oldest first.
+    pub(crate) fn live_and_holes(&self) -> impl Iterator<Item = Option<BatchId>> + '_ {
+        self.given.iter().filter_map(|given| match given.fate {
+            Fate::Live => Some(Some(given.batch)),
+            Fate::Missing => Some(None),
+            Fate::Abandoned { .. } => None,
+        })
     }
 
     /// The oldest number in doubt whose batch is completed, for people.
@@ -289,11 +293,13 @@ mod tests {
         let mut sequences = three();
         sequences.on_abandoned(batch(0), false);
         sequences.on_late_refusal(batch(0));
-        assert!(sequences.must_restart() && !sequences.has_hole());
+        let holes =
+            |sequences: &Sequences| sequences.live_and_holes().filter(Option::is_none).count();
+        assert_eq!((sequences.must_restart(), holes(&sequences)), (true, 0));
         let mut sequences = three();
         sequences.on_abandoned(batch(0), true);
         sequences.on_late_refusal(batch(0));
-        assert!(sequences.has_hole());
+        assert_eq!((sequences.must_restart(), holes(&sequences)), (true, 1));
         sequences.restart();
         assert!(!sequences.must_restart() && !sequences.has_given());
     }
