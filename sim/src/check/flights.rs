@@ -8,14 +8,18 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::{Buf, Bytes, BytesMut};
 use titorelli::{Config, ConnId, Instant};
 
+use super::asking::Asking;
 use super::attempts::AttemptLog;
 use super::frames::{ReadBatch, read_batch, read_request};
+use super::hints::Hints;
 use super::leaders::Leaders;
-use super::sequenced::{Identity, Named, Sequences, Stamped};
+use super::sequenced::{Identity, Key, Named, Sequences, Stamped};
 use super::throttle::Throttle;
 use super::watch::are_several;
 use crate::cluster::{BrokerConfig, Cluster};
-use crate::codec::{ApiKey, ProduceRequest, Request, TopicAnswer, TopicName, produce_answers};
+use crate::codec::{
+    ApiKey, LeaderHint, ProduceRequest, Request, TopicAnswer, TopicName, produce_answers,
+};
 use crate::sight::Sight;
 
 /// A partition as a request names it.
@@ -34,8 +38,8 @@ struct Flight {
 }
 
 impl Flight {
-    fn identity(&self) -> Option<Identity> {
-        self.stamped.as_ref().map(|(_, stamp)| stamp.identity)
+    fn key(&self) -> Option<Key> {
+        self.stamped.as_ref().map(|(_, stamp)| stamp.key())
     }
 }
 
@@ -78,6 +82,8 @@ pub(crate) struct Flights {
     asked: Option<ConnId>,
     pub(crate) leaders: Leaders,
     pub(crate) sequences: Sequences,
+    asking: Asking,
+    hints: Hints,
 }
 
 impl Flights {
@@ -91,6 +97,8 @@ impl Flights {
             asked: None,
             leaders: Leaders::new(are_several(brokers)),
             sequences: Sequences::new(config),
+            asking: Asking::new(config),
+            hints: Hints::default(),
         }
     }
 
@@ -118,7 +126,8 @@ impl Flights {
         let flights = match request {
             Request::Produce(request) => self.flights_of(&request, cluster),
             Request::Metadata(_) | Request::ApiVersions(_) => Vec::new(),
-            Request::InitProducerId(_) => {
+            Request::InitProducerId(request) => {
+                self.asking.on_question(now, conn, &request);
                 self.sequences.on_question();
                 Vec::new()
             }
@@ -183,11 +192,20 @@ impl Flights {
             };
             self.throttle.on_answer(now, conn, request.asked, &answer);
             match request.asked {
-                (ApiKey::Metadata, _) => self.asked = None,
+                (ApiKey::Metadata, _) => {
+                    self.asked = None;
+                    self.hints.on_metadata();
+                }
+                (ApiKey::InitProducerId, version) => {
+                    self.asking.on_answer(now, conn, version, &answer);
+                }
                 (ApiKey::Produce, version) if !lane.is_spoilt => {
                     let told = produce_answers(&answer, version).unwrap_or_default();
                     for flight in &request.flights {
-                        answer_flight(&mut self.sequences, flight, &told);
+                        let hint = answer_flight(&mut self.sequences, flight, &told);
+                        if let (Some(hint), Some((place, _))) = (hint, &flight.stamped) {
+                            self.hints.on_hint(place.clone(), hint);
+                        }
                     }
                 }
                 _ => {}
@@ -233,14 +251,32 @@ impl Flights {
         );
     }
 
-    /// The producer knows that the connection is gone.
-    pub(crate) fn on_end(&mut self, conn: ConnId) {
+    /// The producer knows that the connection is gone. If it ended it itself, whatever it handed
+    /// out may have left.
+    pub(crate) fn on_end(&mut self, conn: ConnId, is_own_doing: bool) {
         let lane = self.lanes.remove(&conn).unwrap_or_default();
-        let left = lane.requests.iter().filter(|request| request.has_left);
-        for flight in left.flat_map(|request| &request.flights) {
-            answer_flight(&mut self.sequences, flight, &[]);
+        for request in lane.requests {
+            for flight in &request.flights {
+                if let (Some((place, stamp)), false) = (&flight.stamped, request.has_left)
+                    && is_own_doing
+                {
+                    self.sequences.on_left_perhaps(place, stamp);
+                }
+                if request.has_left || is_own_doing {
+                    answer_flight(&mut self.sequences, flight, &[]);
+                }
+            }
         }
         self.asked.take_if(|asked| *asked == conn);
+        self.asking.on_end(conn);
+    }
+
+    /// The core believes in a leader.
+    pub(crate) fn on_believed(&mut self, place: (&str, i32), leader: (i32, i32)) {
+        let place = (place.0.to_owned(), place.1);
+        if self.hints.on_believed(&place, leader) {
+            self.sequences.seen.push(Sight::LeaderHintUsed);
+        }
     }
 
     /// What was come across on the wire since it was last asked.
@@ -290,7 +326,7 @@ impl Flights {
             let requests = self.lanes.values().flat_map(|lane| &lane.requests);
             let others = requests.flat_map(|request| &request.flights);
             let beside = others.filter(|other| other.place == next.place);
-            let beside: Vec<Identity> = beside.filter_map(Flight::identity).collect();
+            let beside: Vec<Key> = beside.filter_map(Flight::key).collect();
             self.sequences.on_handed(now, place, stamp, &beside);
         }
         for (other_conn, lane) in &self.lanes {
@@ -338,11 +374,13 @@ fn named((topic, partition): &Place, cluster: &Cluster) -> Named {
     (name, *partition)
 }
 
-/// What an answer says of a batch: the first entry that is about it.
-fn answer_flight(sequences: &mut Sequences, flight: &Flight, told: &[TopicAnswer]) {
-    let Some((place, stamp)) = &flight.stamped else {
-        return;
-    };
+/// What an answer says of a batch: the first entry that is about it. Whom it hints at.
+fn answer_flight(
+    sequences: &mut Sequences,
+    flight: &Flight,
+    told: &[TopicAnswer],
+) -> Option<LeaderHint> {
+    let (place, stamp) = flight.stamped.as_ref()?;
     let (topic, partition) = &flight.place;
     let mut answers = told
         .iter()
@@ -350,5 +388,6 @@ fn answer_flight(sequences: &mut Sequences, flight: &Flight, told: &[TopicAnswer
         .flat_map(|answer| &answer.partitions);
     let answer = answers.find(|answer| answer.partition == *partition);
     let told = answer.map(|answer| (answer.error_code, answer.base_offset));
-    sequences.on_answered(place, (stamp.identity, stamp.base_sequence), told);
+    sequences.on_answered(place, stamp.key(), told);
+    answer.and_then(|answer| answer.current_leader)
 }

@@ -1,11 +1,13 @@
 //! The named invariants that need to see both the application and the logs.
 
+mod asking;
 mod attempts;
 mod conservation;
 mod copies;
 mod flights;
 mod flushes;
 mod frames;
+mod hints;
 mod leaders;
 mod linger;
 mod losses;

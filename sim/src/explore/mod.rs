@@ -19,6 +19,10 @@ pub struct Exploration {
     pub script: fn(&mut World),
     /// The faults to try.
     pub faults: Vec<Fault>,
+    /// How many of them strike in a run at most.
+    pub depth: u32,
+    /// No fault strikes before so many steps.
+    pub first_step: u64,
 }
 
 /// A fault, and when it strikes.
@@ -38,9 +42,9 @@ impl fmt::Display for Strike {
 
 impl Exploration {
     /// What can be explored by name, and what happens in it.
-    pub const NAMED: [(&'static str, &'static str); 4] = small::NAMED;
+    pub const NAMED: [(&'static str, &'static str); 5] = small::NAMED;
 
-    /// The exploration of this name, with one of each kind of fault; `None`: there is none.
+    /// The exploration of this name; `None`: there is none.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         small::of_name(name)
@@ -54,7 +58,7 @@ impl Exploration {
     #[must_use]
     pub fn next_strikes(&self, strikes: &[Strike]) -> Vec<Strike> {
         let steps = self.run(strikes, Telling::Nothing);
-        let from = strikes.last().map_or(0, |strike| strike.at_step);
+        let from = strikes.last().map_or(self.first_step, |last| last.at_step);
         let strike = |at_step| {
             let fault = move |fault: &Fault| Strike {
                 at_step,

@@ -1,6 +1,6 @@
 //! Runs that are small enough to be explored, by name.
 
-use titorelli::Config;
+use titorelli::{Acks, Config};
 
 use super::Exploration;
 use crate::cluster::{Access, BrokerId, ClusterConfig, Distortion, Lie, Strictness};
@@ -15,7 +15,7 @@ const B1: BrokerId = BrokerId(1);
 const B2: BrokerId = BrokerId(2);
 
 /// Their names, and what happens in them.
-pub(super) const NAMED: [(&str, &str); 4] = [
+pub(super) const NAMED: [(&str, &str); 5] = [
     ("one-record", "from the first connection to the ack"),
     (
         "four-records",
@@ -23,9 +23,16 @@ pub(super) const NAMED: [(&str, &str); 4] = [
     ),
     ("full-buffer", "memory for one record; two calls wait"),
     ("close", "the producer closes while a record is on its way"),
+    (
+        "once-and-in-order",
+        "three batches to two partitions on two brokers, idempotent; three faults",
+    ),
 ];
 
 pub(super) fn of_name(name: &str) -> Option<Exploration> {
+    if name == "once-and-in-order" {
+        return Some(once_and_in_order());
+    }
     let mut core = Config::default();
     core.retries = 5;
     core.request_timeout = ms(500);
@@ -46,19 +53,59 @@ pub(super) fn of_name(name: &str) -> Option<Exploration> {
         "close" => close,
         _ => return None,
     };
+    Some(Exploration {
+        config: world(core),
+        script,
+        faults: faults(),
+        depth: 2,
+        first_step: 0,
+    })
+}
+
+/// Two brokers that overlook nothing.
+fn world(core: Config) -> WorldConfig {
     let mut cluster = ClusterConfig::with_brokers(2);
     cluster.strictness = Strictness::Strict;
-    let config = WorldConfig {
+    WorldConfig {
         seed: 0,
         core,
         cluster,
         network: NetworkConfig::default(),
-    };
-    Some(Exploration {
+    }
+}
+
+/// Faults that bear on what a batch's number means: an answer is lost, a connection, a leader; a
+/// batch is refused, or written and refused; requests are applied late. From when the producer has
+/// its id and knows its leaders on.
+fn once_and_in_order() -> Exploration {
+    let mut core = Config::default();
+    core.enable_idempotence = true;
+    core.acks = Acks::All;
+    core.retries = 1_000_000;
+    core.batch_size = 0;
+    core.retry_backoff = ms(20);
+    core.backoff_jitter_percent = 0;
+    core.reconnect_backoff = ms(20);
+    core.request_timeout = ms(200);
+    core.delivery_timeout = Some(ms(5_000));
+    let config = world(core);
+    let mut ready = World::new(config.clone());
+    ready.narrate(false);
+    make_ready(&mut ready);
+    Exploration {
         config,
-        script,
-        faults: faults(),
-    })
+        script: three_batches,
+        faults: vec![
+            Fault::Cut(B1),
+            Fault::CutResponsesAfter(B1, 0),
+            Fault::move_leader("orders/0", B2),
+            Fault::fail_next("orders/0", NOT_ENOUGH_REPLICAS),
+            Fault::fail_after_append("orders/0", REQUEST_TIMED_OUT),
+            Fault::Delay(B1, ms(300)),
+        ],
+        depth: 3,
+        first_step: ready.steps(),
+    }
 }
 
 /// One of each kind that does something to such a run.
@@ -92,6 +139,22 @@ fn faults() -> Vec<Fault> {
         Fault::Starve(ms(30)),
         Fault::Leap(ms(600)),
     ]
+}
+
+/// Both partitions have taken a record.
+fn make_ready(world: &mut World) {
+    world.tell_batches_apart();
+    world.control(|cluster| cluster.create_topic("orders", 2));
+    world.send(OwnedRecord::to("orders/0", "ready 0"));
+    world.send(OwnedRecord::to("orders/1", "ready 1"));
+    world.run_until_quiet();
+}
+
+fn three_batches(world: &mut World) {
+    make_ready(world);
+    world.send(OwnedRecord::to("orders/0", "a"));
+    world.send(OwnedRecord::to("orders/0", "b"));
+    world.send(OwnedRecord::to("orders/1", "c"));
 }
 
 fn one_record(world: &mut World) {

@@ -23,7 +23,7 @@ impl World {
             Output::Disconnect(conn) => {
                 self.note("core", format_args!("disconnect -> {}", self.name_of(conn)));
                 self.mark(|| Mark::Ends(conn, false));
-                self.end(conn);
+                self.end(conn, true);
                 self.network.disconnect(now, conn);
             }
             Output::Seal(job) => self.network.seal(now, job),

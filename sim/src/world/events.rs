@@ -155,18 +155,19 @@ impl World {
 
     fn inform_end(&mut self, conn: ConnId, cause: CloseCause) {
         if self.connections[conn].is_open {
-            self.end(conn);
+            self.end(conn, false);
             self.mark_apart(|| Mark::Ends(conn, true));
             self.core.handle_input(self.now, Input::Closed(conn, cause));
         }
     }
 
-    pub(super) fn end(&mut self, conn: ConnId) {
+    /// `is_own_doing`: the core has ended it.
+    pub(super) fn end(&mut self, conn: ConnId, is_own_doing: bool) {
         let connection = &mut self.connections[conn];
         assert!(connection.is_open, "a connection ends once");
         connection.is_open = false;
         if let Some(flights) = &mut self.flights {
-            flights.on_end(conn);
+            flights.on_end(conn, is_own_doing);
         }
     }
 

@@ -70,6 +70,9 @@ impl World {
             }) => {
                 let (place, told) = ((&**topic, *partition), (*leader, *epoch));
                 let cluster = &self.cluster;
+                if let Some(leader) = leader {
+                    flights.on_believed(place, (*leader, *epoch));
+                }
                 flights.leaders.on_changed(self.now, place, told, cluster);
             }
             Output::Connect { .. }

@@ -1,4 +1,5 @@
-//! `titorelli sim --explore`: a small run with every fault at every step, then with every pair.
+//! `titorelli sim --explore`: a small run with every fault at every step, then with every pair, and
+//! so on as far as that exploration goes.
 
 use super::{Ended, Seeds, UNACKNOWLEDGED, progress, run_many, silently};
 use crate::output::{print, tell};
@@ -25,9 +26,10 @@ pub(super) fn run(name: &str, threads: NonZeroUsize) -> Ended {
     let firsts = exploration.next_strikes(&[]);
     let mut counts = Vec::new();
     // What fails with one fault is not looked for among pairs.
-    for more in [0, 1] {
+    for more in 0..exploration.depth {
         match search(&exploration, &firsts, more, threads)? {
-            Ok(runs) => counts.push(runs),
+            // Those with fewer faults are among them.
+            Ok(runs) => counts.push(runs - counts.iter().sum::<u64>()),
             Err(strikes) => {
                 // Once more, told.
                 let _ = catch_unwind(|| exploration.run(&strikes, Telling::Tail));
@@ -40,11 +42,12 @@ pub(super) fn run(name: &str, threads: NonZeroUsize) -> Ended {
             }
         }
     }
+    let counted = |(faults, runs): (usize, &u64)| format!("{faults} in {runs} runs");
+    let counts: Vec<String> = (1..).zip(&counts).map(counted).collect();
     print(&format!(
-        "ok: {name}: one of {} faults at every step in {} runs, two in {}, in {:.1} s\n",
+        "ok: {name}: of {} faults at every step {}, in {:.1} s\n",
         exploration.faults.len(),
-        counts[0],
-        counts[1] - counts[0],
+        counts.join(", "),
         began.elapsed().as_secs_f64()
     ))?;
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! S7c and S7e for batches with a number: how many are under way at a time, and since when.
 
-use super::row::{Identity, Row, Stamped};
+use super::row::{Key, Row, Stamped};
 
 /// As many batches of a producer does a broker know again.
 const WINDOW_BATCHES: usize = 5;
@@ -9,7 +9,7 @@ const WINDOW_BATCHES: usize = 5;
 ///
 /// # Panics
 /// They are too many, or nothing was acknowledged in their name.
-pub(super) fn check(row: Option<&Row>, next: &Stamped, beside: &[Identity]) {
+pub(super) fn check(row: Option<&Row>, next: &Stamped, beside: &[Key]) {
     let count = beside.len() + 1;
     assert!(
         count <= WINDOW_BATCHES,

@@ -1,13 +1,13 @@
 //! I4: one identity at a time, and it never goes back.
 
-use super::row::{Identity, Row, Stamped};
+use super::row::{Identity, Key, Row, Stamped};
 
 /// A batch is handed out beside others of its partition.
 ///
 /// # Panics
 /// One of them has another identity.
-pub(super) fn check_beside(next: &Stamped, beside: &[Identity]) {
-    for other in beside {
+pub(super) fn check_beside(next: &Stamped, beside: &[Key]) {
+    for (other, _) in beside {
         assert!(
             *other == next.identity,
             "I4: {} is sent beside what is under way in another name",

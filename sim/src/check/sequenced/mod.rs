@@ -22,7 +22,7 @@ use crate::codec::error_code;
 use crate::sight::Sight;
 use refusals::Gap;
 use row::Row;
-pub(crate) use row::{Identity, Stamped};
+pub(crate) use row::{Identity, Key, Stamped};
 use sameness::Again;
 
 /// A partition by its topic's name.
@@ -93,13 +93,7 @@ impl Sequences {
     }
 
     /// A batch is handed out, beside others of its partition that are under way.
-    pub(crate) fn on_handed(
-        &self,
-        now: Instant,
-        place: &Named,
-        next: &Stamped,
-        beside: &[Identity],
-    ) {
+    pub(crate) fn on_handed(&self, now: Instant, place: &Named, next: &Stamped, beside: &[Key]) {
         let row = self.rows.get(place);
         epochs::check_beside(next, beside);
         company::check(row, next, beside);
@@ -115,9 +109,9 @@ impl Sequences {
         }
         if known.is_none() {
             restamped::check(row, next);
-            unresolved::check_new(row, now, next);
+            unresolved::check_new(row, now, next, beside);
         }
-        unresolved::check_turn(row, known, next);
+        unresolved::check_turn(row, known, next, beside);
     }
 
     /// The first byte of a batch left.
@@ -160,11 +154,21 @@ impl Sequences {
         }
     }
 
+    /// Nobody knows whether a byte of a batch left: its connection was given up.
+    pub(crate) fn on_left_perhaps(&mut self, place: &Named, stamp: &Stamped) {
+        self.on_left(place, stamp);
+        if let Some(row) = self.rows.get_mut(place)
+            && let Some(index) = row.find(stamp.identity, stamp.base_sequence)
+        {
+            row.catch_up(index);
+        }
+    }
+
     /// The answer to an attempt; `None`: it leaves the batch out, or never comes.
     pub(crate) fn on_answered(
         &mut self,
         place: &Named,
-        (identity, base_sequence): (Identity, i32),
+        (identity, base_sequence): Key,
         told: Option<Told>,
     ) {
         let Some(row) = self.rows.get_mut(place) else {

@@ -34,7 +34,14 @@ pub(crate) struct Stamped {
     pub(crate) codec: Codec,
 }
 
+/// What a broker knows a batch by.
+pub(crate) type Key = (Identity, i32);
+
 impl Stamped {
+    pub(crate) const fn key(&self) -> Key {
+        (self.identity, self.base_sequence)
+    }
+
     /// The sequence number after its last record's.
     pub(super) const fn end(&self) -> i32 {
         self.base_sequence.wrapping_add(self.record_count) & i32::MAX
@@ -108,7 +115,7 @@ impl Batch {
 pub(super) struct Row {
     /// In the order in which they first left.
     batches: Vec<Batch>,
-    by_key: BTreeMap<(Identity, i32), usize>,
+    by_key: BTreeMap<Key, usize>,
     /// Those of the present identity begin here.
     begins: usize,
     /// Of the newest batch.
@@ -121,6 +128,10 @@ pub(super) struct Row {
     pub(super) proven: Option<Identity>,
     /// Those that are not written, as far as they matter yet.
     open: Vec<usize>,
+    /// The first values of batches that failed when no byte of them had left, and when.
+    ended_unseen: BTreeMap<Bytes, Instant>,
+    /// The first number of each identity that is known to be absent for ever.
+    holes: BTreeMap<Identity, usize>,
 }
 
 impl Row {
@@ -151,6 +162,17 @@ impl Row {
             .map(|(_, batch)| batch)
     }
 
+    /// Whether a number before this batch's is known to be absent, and stays so.
+    pub(super) fn is_behind_hole(&self, index: usize) -> bool {
+        let identity = self.batches[index].stamp.identity;
+        let is_hole = |(other, open): (usize, &Batch)| {
+            let is_absent = open.lost + open.under_way == 0;
+            is_absent && other < index && open.stamp.identity == identity
+        };
+        let known = self.holes.get(&identity);
+        known.is_some_and(|hole| *hole < index) || self.open().any(is_hole)
+    }
+
     /// A new batch has left.
     pub(super) fn push(&mut self, stamp: &Stamped) {
         let index = self.batches.len();
@@ -159,14 +181,19 @@ impl Row {
             self.identity = Some(stamp.identity);
             self.reopened.clear();
         }
-        let batches = &self.batches;
+        let (batches, holes) = (&self.batches, &mut self.holes);
         // What is sent under a new identity is what it was before.
-        self.open.retain(|other| {
-            let other = &batches[*other];
+        self.open.retain(|index| {
+            let other = &batches[*index];
             let is_old = other.stamp.identity != stamp.identity;
             let is_it = other.stamp.content == stamp.content;
-            let is_over = other.given_up_at.is_some() && other.lost + other.under_way == 0;
-            !is_old || !(is_it || is_over)
+            let is_absent = other.lost + other.under_way == 0;
+            let is_over = other.given_up_at.is_some() && is_absent;
+            let goes = is_old && (is_it || is_over);
+            if goes && is_absent {
+                holes.entry(other.stamp.identity).or_insert(*index);
+            }
+            !goes
         });
         self.by_key
             .insert((stamp.identity, stamp.base_sequence), index);
@@ -205,7 +232,22 @@ impl Row {
             let batch = &mut self.batches[*index];
             if batch.given_up_at.is_none() && batch.begins_with(value) {
                 batch.given_up_at = Some(now);
+                return;
             }
+        }
+        let value = value.map(Bytes::copy_from_slice);
+        self.ended_unseen.extend(value.map(|value| (value, now)));
+    }
+
+    /// A batch counts as one that left when its connection is given up: it may have failed before.
+    pub(super) fn catch_up(&mut self, index: usize) {
+        let batch = &mut self.batches[index];
+        if batch.given_up_at.is_none() && !self.ended_unseen.is_empty() {
+            let ended = &self.ended_unseen;
+            batch.given_up_at = batch
+                .stamp
+                .label()
+                .and_then(|label| ended.get(&label).copied());
         }
     }
 }

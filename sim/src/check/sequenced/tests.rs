@@ -72,7 +72,7 @@ impl Bench {
 
     /// It is handed out, and leaves.
     fn send(&mut self, stamp: &Stamped) {
-        let beside: Vec<Identity> = self.under_way.iter().map(|other| other.identity).collect();
+        let beside: Vec<Key> = self.under_way.iter().map(Stamped::key).collect();
         self.sequences.on_handed(self.now, &place(), stamp, &beside);
         self.sequences.on_left(&place(), stamp);
         self.under_way.push(stamp.clone());

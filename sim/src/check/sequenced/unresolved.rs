@@ -5,17 +5,17 @@ use core::time::Duration;
 
 use titorelli::Instant;
 
-use super::row::{Row, Stamped};
+use super::row::{Key, Row, Stamped};
 
 /// No seal takes so long: what was drafted before a batch was given up has left by then.
 const DRAFTS_LEAVE_WITHIN: Duration = Duration::from_millis(20);
 
-/// A batch is handed out that has not left before.
+/// A batch is handed out beside these that has not left before.
 ///
 /// # Panics
 /// Something before it is unresolved, and not under way; or it is given up, and a number before
 /// this one is missing.
-pub(super) fn check_new(row: &Row, now: Instant, next: &Stamped) {
+pub(super) fn check_new(row: &Row, now: Instant, next: &Stamped, beside: &[Key]) {
     for (_, open) in row.open() {
         let is_present = open.stamp.identity == next.identity;
         let before = open.stamp.base_sequence;
@@ -23,7 +23,7 @@ pub(super) fn check_new(row: &Row, now: Instant, next: &Stamped) {
             continue;
         }
         assert!(
-            !open.is_unresolved() || open.under_way > 0,
+            !open.is_unresolved() || beside.contains(&open.stamp.key()),
             "I3: {} is sent, and nobody knows what became of {before}",
             next.base_sequence
         );
@@ -36,15 +36,20 @@ pub(super) fn check_new(row: &Row, now: Instant, next: &Stamped) {
     }
 }
 
-/// A batch is handed out, with its place among those that left before if it has one.
+/// A batch is handed out beside these, with its place among those that left before if it has one.
 ///
 /// # Panics
 /// An older one waits.
-pub(super) fn check_turn(row: &Row, index: Option<usize>, next: &Stamped) {
-    let limit = index.unwrap_or(usize::MAX);
+pub(super) fn check_turn(row: &Row, index: Option<usize>, next: &Stamped, beside: &[Key]) {
+    // Under a new identity it is as old as it was.
+    let same = row
+        .open()
+        .find(|(_, open)| open.stamp.content == next.content);
+    let limit = same.map(|(same, _)| same).or(index).unwrap_or(usize::MAX);
     for (other, open) in row.open().take_while(|(other, _)| *other < limit) {
         let is_it = open.stamp.content == next.content;
-        let waits = open.under_way == 0 && open.given_up_at.is_none() && Some(other) != index;
+        let is_under_way = beside.contains(&open.stamp.key());
+        let waits = !is_under_way && open.given_up_at.is_none() && Some(other) != index;
         assert!(
             is_it || !waits,
             "I7: {} is sent before {:?} {}, which is older",
