@@ -205,6 +205,9 @@ pub struct DeliveryError {
     /// Requests of which at least one byte was handed to a transport (invariant S12), or was about
     /// to be when the record ended.
     pub attempts: u32,
+    /// Those of them after which the records went on in a smaller batch, for the broker refused the
+    /// one they were in; `retries` does not count them.
+    pub splits: u32,
     /// Time from the opening of the batch to its end.
     pub age: Duration,
 }
@@ -316,6 +319,9 @@ impl fmt::Display for DeliveryError {
         }
         let plural = if self.attempts == 1 { "" } else { "s" };
         write!(f, "; {} attempt{plural} in {:?}", self.attempts, self.age)?;
+        if self.splits > 0 {
+            write!(f, ", {} of them in a larger batch", self.splits)?;
+        }
         match self.broker {
             Some(node) => write!(f, ", last at broker {node}"),
             None => f.write_str(", never sent"),
@@ -338,6 +344,7 @@ mod tests {
             last_failure: None,
             broker: None,
             attempts: 0,
+            splits: 0,
             age: Duration::ZERO,
         };
         let words = "orders: not serialized: no such customer";

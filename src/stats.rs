@@ -20,6 +20,8 @@ pub struct Stats {
     pub batch_records: u64,
     /// Times a batch was scheduled to be sent again.
     pub retries: u64,
+    /// Times a batch that a broker refused went on as two (KIP-126).
+    pub splits: u64,
     /// Requests of all kinds.
     pub requests: u64,
     /// Bytes of all requests.

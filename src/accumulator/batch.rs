@@ -4,9 +4,11 @@ use crate::boundary::{BatchId, ConnId};
 use crate::error::DeliveryCause;
 use crate::slot::PartitionSlot;
 use crate::time::Instant;
+use crate::wire::cut::Part;
 use crate::wire::record_batch::Sequence;
 use crate::wire::{Format, Front};
 use bytes::Bytes;
+use core::ops::Range;
 
 /// The batch that a partition is filling: the hot end of a batch.
 #[derive(Debug)]
@@ -21,10 +23,13 @@ pub(crate) struct OpenBatch {
     pub(crate) max_timestamp_ms: i64,
 }
 
-/// A batch that is not completed. Its tickets are `(id, 0..record_count)`.
+/// A batch that is not completed. Its tickets are `(id, 0..record_count)`, but for one that was
+/// divided from another.
 #[derive(Debug)]
 pub(crate) struct Batch {
     pub(crate) id: BatchId,
+    /// Whose tickets its records have, if another was divided into it and others.
+    pub(crate) tickets: Option<Box<Tickets>>,
     pub(crate) partition: PartitionSlot,
     /// Its place in the order of opening over all partitions; flush and retries go by it.
     pub(crate) ordinal: u64,
@@ -52,6 +57,43 @@ pub(crate) struct Batch {
     pub(crate) history: History,
 }
 
+/// The tickets of a batch that another was divided into: ranges of that one's, in order. They are
+/// the tickets of the batch that the records came into, however often it was divided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tickets {
+    pub(crate) root: BatchId,
+    pub(crate) ranges: Vec<Range<u32>>,
+}
+
+impl Batch {
+    /// Whether it came out of another one.
+    pub(crate) fn is_part(&self) -> bool {
+        self.tickets.is_some()
+    }
+
+    /// The batch that its tickets name.
+    pub(crate) fn root(&self) -> BatchId {
+        self.tickets
+            .as_ref()
+            .map_or(self.id, |tickets| tickets.root)
+    }
+
+    /// Its tickets, in the order of its records.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<u32>> + '_ {
+        let of_another = self.tickets.iter().flat_map(|tickets| &tickets.ranges);
+        let own = self.tickets.is_none().then_some(0..self.record_count);
+        of_another.cloned().chain(own)
+    }
+
+    /// Its place in its lane: the order of opening; of those that one batch was divided into, the
+    /// order of their records.
+    pub(crate) fn order(&self) -> (u64, u32) {
+        let tickets = self.tickets.as_ref();
+        let first = tickets.and_then(|tickets| tickets.ranges.first());
+        (self.ordinal, first.map_or(0, |range| range.start))
+    }
+}
+
 /// Where the records' bytes are.
 #[derive(Debug)]
 pub(crate) enum Content {
@@ -61,6 +103,9 @@ pub(crate) enum Content {
     Raw(Vec<u8>),
     /// With the driver, being sealed.
     Away,
+    /// Some of the records of a batch that was sealed before, which are cut out of it when this one
+    /// is sealed.
+    Part(Part),
     /// Ready for the wire; every attempt sends exactly these bytes (invariant I2).
     Sealed { front: Front, body: Bytes },
 }
@@ -79,10 +124,12 @@ pub(crate) enum Place {
 }
 
 /// What happened to the batch so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     /// Requests of which at least one byte left (invariant S12).
     pub(crate) attempts: u32,
+    /// Those of them after which the batch was divided: `retries` does not count them (S12).
+    pub(crate) divisions: u32,
     /// Whether the fate of an attempt is unknown. Never reset: a later refusal of a retry says
     /// nothing of the earlier attempt (invariant S2).
     pub(crate) is_unresolved: bool,

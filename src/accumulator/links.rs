@@ -65,6 +65,25 @@ impl Links {
         self.back = slot;
     }
 
+    /// Puts `slot` in right before `next`, which is in: O(1) as well.
+    pub(crate) fn insert_before(&mut self, next: u32, slot: u32) {
+        if self.places.len() <= slot as usize {
+            self.places.resize(slot as usize + 1, UNLINKED);
+        }
+        assert!(!self.contains(slot), "a slot is linked once");
+        assert!(self.contains(next), "it goes before one that is there");
+        let before = core::mem::replace(&mut self.places[next as usize].before, slot);
+        self.places[slot as usize] = Link {
+            before,
+            after: next,
+            is_linked: true,
+        };
+        match self.places.get_mut(before as usize) {
+            Some(link) => link.after = slot,
+            None => self.front = slot,
+        }
+    }
+
     /// Takes the slot out; nothing happens when it is not in.
     pub(crate) fn remove(&mut self, slot: u32) {
         if !self.contains(slot) {
@@ -111,5 +130,19 @@ mod tests {
         assert_eq!(links.front(), None);
         links.push_back(0);
         assert_eq!(links.iter().collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn what_is_put_before_another_is_found_there() {
+        let mut links = Links::new();
+        links.push_back(3);
+        links.insert_before(3, 9);
+        links.push_back(1);
+        links.insert_before(1, 5);
+        assert_eq!(links.iter().collect::<Vec<_>>(), [9, 3, 5, 1]);
+        links.remove(1);
+        links.push_back(0);
+        assert_eq!(links.iter().collect::<Vec<_>>(), [9, 3, 5, 0]);
+        assert_eq!(links.front(), Some(9));
     }
 }

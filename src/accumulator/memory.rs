@@ -9,6 +9,8 @@
 pub(crate) struct Memory {
     limit_bytes: usize,
     used_bytes: usize,
+    /// How much more than the limit may be in use: see [`exchange`](Self::exchange).
+    over_bytes: usize,
     /// Buffers at rest, the warmest last. Kept at the capacity they reached: growing again costs
     /// more than it saves.
     resting: Vec<Vec<u8>>,
@@ -20,6 +22,7 @@ impl Memory {
         Self {
             limit_bytes,
             used_bytes: 0,
+            over_bytes: 0,
             resting: Vec::new(),
             resting_bytes: 0,
         }
@@ -34,7 +37,23 @@ impl Memory {
     }
 
     pub(crate) fn available_bytes(&self) -> usize {
-        self.limit_bytes - self.used_bytes
+        self.limit_bytes.saturating_sub(self.used_bytes)
+    }
+
+    /// What is in use beyond the limit.
+    pub(crate) fn over_bytes(&self) -> usize {
+        self.over_bytes
+    }
+
+    /// Instead of `before` bytes `after` are in use: what is left of a batch that was divided. This
+    /// alone may exceed the limit. The parts of a compressed batch need somewhat more than the
+    /// whole did, and cannot wait for it: who holds the memory waits behind them.
+    pub(crate) fn exchange(&mut self, before: usize, after: usize) {
+        self.release(before);
+        self.used_bytes += after;
+        let over_bytes = self.used_bytes.saturating_sub(self.limit_bytes);
+        self.over_bytes = self.over_bytes.max(over_bytes);
+        self.trim();
     }
 
     /// An empty buffer of at least `least` bytes, `wish` if there is room; its capacity is in use
@@ -54,7 +73,10 @@ impl Memory {
         }
         let buffer = Vec::with_capacity(wish.clamp(least, room));
         self.used_bytes += buffer.capacity();
-        assert!(self.used_bytes <= self.limit_bytes, "Memory: used ≤ limit");
+        assert!(
+            self.used_bytes <= self.limit_bytes + self.over_bytes,
+            "Memory: used ≤ limit"
+        );
         self.trim();
         Some(buffer)
     }
@@ -69,7 +91,10 @@ impl Memory {
         }
         buffer.reserve_exact(wish.clamp(least, most) - buffer.len());
         self.used_bytes += buffer.capacity() - capacity;
-        assert!(self.used_bytes <= self.limit_bytes, "Memory: used ≤ limit");
+        assert!(
+            self.used_bytes <= self.limit_bytes + self.over_bytes,
+            "Memory: used ≤ limit"
+        );
         self.trim();
         true
     }
@@ -91,6 +116,8 @@ impl Memory {
             "Memory: released only what was taken"
         );
         self.used_bytes -= bytes;
+        let over_bytes = self.used_bytes.saturating_sub(self.limit_bytes);
+        self.over_bytes = self.over_bytes.min(over_bytes);
     }
 
     /// Puts a buffer to rest whose bytes were released before.
@@ -106,7 +133,7 @@ impl Memory {
     fn trim(&mut self) {
         let excess = (self.used_bytes + self.resting_bytes).saturating_sub(self.limit_bytes);
         let (mut dropped_bytes, mut dropped) = (0, 0);
-        while dropped_bytes < excess {
+        while dropped_bytes < excess && dropped < self.resting.len() {
             dropped_bytes += self.resting[dropped].capacity();
             dropped += 1;
         }
@@ -147,6 +174,23 @@ mod tests {
         assert_eq!((memory.used_bytes, memory.resting_bytes), (0, 80));
         let _large = memory.take(70, 70).expect("70");
         assert_eq!((memory.used_bytes, memory.resting_bytes), (70, 0));
+    }
+
+    #[test]
+    fn only_an_exchange_exceeds_the_limit_and_nobody_else_gets_memory_until_it_is_made_up_for() {
+        let mut memory = Memory::new(100);
+        let buffer = memory.take(30, 30).expect("30");
+        memory.release(30);
+        memory.recycle(buffer);
+        memory.reserve(60);
+        memory.exchange(0, 70);
+        assert_eq!((memory.used_bytes(), memory.over_bytes()), (130, 30));
+        assert_eq!((memory.resting_bytes, memory.available_bytes()), (0, 0));
+        assert!(memory.take(1, 1).is_none());
+        memory.release(10);
+        assert_eq!((memory.over_bytes(), memory.available_bytes()), (20, 0));
+        memory.exchange(60, 20);
+        assert_eq!((memory.over_bytes(), memory.available_bytes()), (0, 20));
     }
 
     #[test]

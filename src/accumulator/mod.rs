@@ -5,6 +5,7 @@
 //! once; no batch exceeds `batch_size` unless it holds one record (S9).
 
 pub(crate) mod batch;
+mod divide;
 pub(crate) mod links;
 pub(crate) mod memory;
 
@@ -29,6 +30,9 @@ const BODY_BYTES_MIN: usize = 1_024;
 struct Entry {
     generation: u32,
     batch: Option<Batch>,
+    /// How many deliveries of its tickets are still to be fetched. A batch that was divided has
+    /// gone from its entry then, and others have its tickets.
+    parts: u32,
 }
 
 /// Records on their way into batches.
@@ -211,14 +215,9 @@ impl Accumulator {
         timestamp_ms: i64,
         body: Vec<u8>,
     ) {
-        let slot = self.vacant.pop().unwrap_or_else(|| {
-            self.entries.push(Entry {
-                generation: 0,
-                batch: None,
-            });
-            BatchSlot::at(self.entries.len() - 1)
-        });
+        let slot = self.vacant_slot();
         let entry = &mut self.entries[slot.index()];
+        entry.parts = 1;
         let id = BatchId {
             slot: slot.0,
             generation: entry.generation,
@@ -226,6 +225,7 @@ impl Accumulator {
         assert!(entry.batch.is_none(), "a vacant entry has no batch");
         entry.batch = Some(Batch {
             id,
+            tickets: None,
             partition,
             ordinal: self.next_ordinal,
             created: now,
@@ -254,6 +254,18 @@ impl Accumulator {
             base_timestamp_ms: timestamp_ms,
             max_timestamp_ms: timestamp_ms,
         });
+    }
+
+    /// A slot that no batch has, and that no driver knows any more.
+    fn vacant_slot(&mut self) -> BatchSlot {
+        self.vacant.pop().unwrap_or_else(|| {
+            self.entries.push(Entry {
+                generation: 0,
+                batch: None,
+                parts: 0,
+            });
+            BatchSlot::at(self.entries.len() - 1)
+        })
     }
 
     #[cold]
@@ -314,7 +326,9 @@ impl Accumulator {
         match &batch.content {
             Content::Open => self.open_bytes(batch.partition),
             Content::Raw(body) => body.len(),
-            Content::Away | Content::Sealed { .. } => unreachable!("it was filled just now"),
+            Content::Away | Content::Part(_) | Content::Sealed { .. } => {
+                unreachable!("it was filled just now")
+            }
         }
     }
 
@@ -386,13 +400,15 @@ impl Accumulator {
         (batch.id == id).then_some(BatchSlot(id.slot))
     }
 
-    /// A batch came back sealed. Its memory is what its sealed body holds.
+    /// A batch came back sealed. Its memory is what its sealed body holds. Of a part of another the
+    /// size before it was compressed is known now.
     pub(crate) fn put_sealed(
         &mut self,
         slot: BatchSlot,
         front: Front,
         body: bytes::Bytes,
         spare: Option<Vec<u8>>,
+        part_raw_bytes: Option<usize>,
     ) {
         let batch = self.batch_mut(slot);
         assert!(
@@ -401,7 +417,11 @@ impl Accumulator {
         );
         let body_bytes = body.len();
         batch.content = Content::Sealed { front, body };
-        if let Some(spare) = spare {
+        if let Some(raw_bytes) = part_raw_bytes {
+            batch.raw_bytes = raw_bytes;
+            let held_bytes = core::mem::replace(&mut batch.held_bytes, body_bytes);
+            self.memory.exchange(held_bytes, body_bytes);
+        } else if let Some(spare) = spare {
             let excess = batch.held_bytes - body_bytes;
             batch.held_bytes = body_bytes;
             self.memory.release(excess);
@@ -444,18 +464,27 @@ impl Accumulator {
                 (Err(_), Some(held)) => held.push(batch.id),
                 (Err(_), None) => {}
             },
-            Content::Open | Content::Away => {}
+            Content::Open | Content::Away | Content::Part(_) => {}
+        }
+        if batch.is_part() {
+            // No driver knows it, and none has to fetch anything.
+            self.vacate(slot);
         }
         batch
     }
 
-    /// The slot of a finished batch may be used again.
+    /// A delivery of tickets of the batch in this slot was fetched. After the last of them the slot
+    /// may be used again.
     pub(crate) fn vacate(&mut self, slot: BatchSlot) {
+        let entry = &mut self.entries[slot.index()];
         assert!(
-            self.entries[slot.index()].batch.is_none(),
+            entry.batch.is_none() && entry.parts > 0,
             "only a finished batch leaves its slot"
         );
-        self.vacant.push(slot);
+        entry.parts -= 1;
+        if entry.parts == 0 {
+            self.vacant.push(slot);
+        }
     }
 
     /// From now on it is kept whose bytes the transport still held when their batch ended.
@@ -483,7 +512,7 @@ impl Accumulator {
             "Memory: exact"
         );
         assert!(
-            self.memory.used_bytes() <= self.memory.limit_bytes(),
+            self.memory.used_bytes() <= self.memory.limit_bytes() + self.memory.over_bytes(),
             "Memory: within the limit"
         );
         assert!(

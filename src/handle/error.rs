@@ -77,6 +77,7 @@ pub fn placeless(topic: &str, cause: DeliveryCause) -> error::DeliveryError {
         last_failure: None,
         broker: None,
         attempts: 0,
+        splits: 0,
         age: Duration::ZERO,
     }
 }

@@ -12,7 +12,7 @@ use super::words::{Malformed, Words, text, unhex};
 use crate::boundary::{BatchId, CloseCause, ConnId, Input, Output, WaiterId};
 use crate::config::{Config, KEYS};
 use crate::producer::ProducerCore;
-use crate::seal::{SealJob, SealedJob};
+use crate::seal::{SealJob, SealedJob, StandIn};
 use crate::time::Instant;
 use bytes::Bytes;
 use core::any::Any;
@@ -374,12 +374,20 @@ impl From<Malformed> for Failure {
 
 fn stand_in(job: SealJob, words: &mut Words<'_>) -> Result<SealedJob, Malformed> {
     let front_bytes = words.number()?;
-    let packed = match words.word()? {
-        "plain" => None,
-        "packed" => Some((words.number()?, words.number()?)),
-        _ => return Err("neither plain nor packed"),
+    let came = match words.word()? {
+        "plain" => StandIn::Plain,
+        "packed" => StandIn::Packed {
+            body: words.number()?,
+            room: words.number()?,
+        },
+        "part" => StandIn::Part {
+            raw: words.number()?,
+            body: words.number()?,
+            room: words.number()?,
+        },
+        _ => return Err("neither plain nor packed nor part"),
     };
-    job.stand_in(front_bytes, packed)
+    job.stand_in(front_bytes, came)
         .ok_or("no seal is like that")
 }
 

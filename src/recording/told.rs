@@ -5,7 +5,7 @@ use crate::boundary::{
     Deadline, Delivery, FlushId, Outcome, Output, PartitionInfo, PartitionLists, Ticket,
 };
 use crate::error::SendError;
-use crate::seal::SealedJob;
+use crate::seal::{SealedJob, Source};
 use crate::time::Instant;
 use core::fmt::{self, Write};
 use std::sync::Arc;
@@ -84,8 +84,17 @@ fn effect(line: &mut String, detail: Detail, output: &Output) -> fmt::Result {
         Output::Disconnect(conn) => write!(line, "> disconnect {}", conn.0),
         Output::Seal(job) => {
             let (slot, generation) = (job.batch.slot, job.batch.generation);
-            write!(line, "> seal {slot}.{generation} {}", job.raw.len())?;
-            sum(line, detail, &[&job.raw])
+            let bytes: &[u8] = match &job.source {
+                Source::Raw(raw) => raw,
+                Source::Part(part) => &part.body,
+            };
+            write!(line, "> seal {slot}.{generation} {}", bytes.len())?;
+            if let Source::Part(part) = &job.source {
+                for kept in &part.kept {
+                    write!(line, " {}+{}", kept.start, kept.end - kept.start)?;
+                }
+            }
+            sum(line, detail, &[bytes])
         }
         Output::Delivered(delivery) => delivered(line, delivery),
         Output::Admitted(waiter) => write!(line, "> admitted {}", waiter.0),
@@ -126,13 +135,16 @@ fn delivered(line: &mut String, delivery: &Delivery) -> fmt::Result {
 }
 
 /// What a seal came to: the length of what goes before the body, and the body's, with the size of
-/// its buffer, if it was compressed; `plain`: it is the raw one.
+/// its buffer, if it was compressed; `plain`: it is the raw one. Of a part of another batch its
+/// length before that, too.
 pub(super) fn sealed(line: &mut String, detail: Detail, job: &SealedJob) {
     let (slot, generation) = (job.batch.slot, job.batch.generation);
     let _ = write!(line, "{slot}.{generation} {}", job.front.len());
-    let _ = match job.spare {
-        None => write!(line, " plain"),
-        Some(_) => write!(line, " packed {} {}", job.body.len(), job.body_room_bytes),
+    let (body_bytes, room_bytes) = (job.body.len(), job.body_room_bytes);
+    let _ = match (job.part_raw_bytes, &job.spare) {
+        (Some(raw_bytes), _) => write!(line, " part {raw_bytes} {body_bytes} {room_bytes}"),
+        (None, None) => write!(line, " plain"),
+        (None, Some(_)) => write!(line, " packed {body_bytes} {room_bytes}"),
     };
     let _ = sum(line, detail, &[&job.front, &job.body]);
 }

@@ -87,6 +87,12 @@ impl Sender {
                 self.note_trace(slot, Trace::None, result);
                 self.on_out_of_sequence(slot, result);
             }
+            Verdict::Split if self.may_split(slot, result) => self.split(slot),
+            Verdict::Split => {
+                self.note_trace(slot, Trace::None, result);
+                self.requeue(slot);
+                self.fail(slot, refusal(result));
+            }
             Verdict::Fail(trace) => {
                 self.note_trace(slot, trace, result);
                 self.requeue(slot);
@@ -104,11 +110,12 @@ impl Sender {
         match verdict::verdict(result.error, self.config.enable_idempotence) {
             Verdict::Acked => sequences.on_written(carried.batch),
             Verdict::OutOfSequence
+            | Verdict::Split
             | Verdict::Fail(Trace::None)
             | Verdict::Retry {
                 trace: Trace::None, ..
             } if result.base_offset < 0 => sequences.on_late_refusal(carried.batch),
-            Verdict::OutOfSequence | Verdict::Fail(_) | Verdict::Retry { .. } => {}
+            Verdict::OutOfSequence | Verdict::Split | Verdict::Fail(_) | Verdict::Retry { .. } => {}
         }
     }
 
@@ -191,7 +198,8 @@ impl Sender {
     /// Sends the batch again after a pause, if `retries` allows; else it fails.
     pub(super) fn retry_or_fail(&mut self, slot: BatchSlot, cause: DeliveryCause) {
         self.requeue(slot);
-        let attempts = self.accumulator.batch(slot).history.attempts;
+        let history = &self.accumulator.batch(slot).history;
+        let attempts = history.attempts - history.divisions;
         // acks=0 is never sent again: nobody would tell whether it was needed.
         if attempts > self.config.retries || self.rules.is_unanswered {
             return self.fail(slot, cause);

@@ -6,7 +6,7 @@ use crate::boundary::{ConnId, Output};
 use crate::connection::in_flight::{Carried, RequestKind};
 use crate::error::DeliveryCause;
 use crate::metrics::BatchSent;
-use crate::seal::SealJob;
+use crate::seal::{SealJob, Source};
 use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
 use crate::wire::record_batch::{HEADER_BYTES, Sequence, Stamp};
 use crate::wire::{RequestHead, Uuid, produce};
@@ -167,6 +167,8 @@ impl Sender {
         let body_bytes = match &batch.content {
             Content::Raw(body) => body.len(),
             Content::Sealed { body, .. } => body.len(),
+            // The most it can be.
+            Content::Part(part) => part.raw_bytes,
             // It comes back to the ring when it comes back sealed.
             Content::Away => return None,
             Content::Open => unreachable!("what is queued is closed"),
@@ -211,11 +213,13 @@ impl Sender {
                 .find(carried.batch)
                 .expect("picked just now");
             let batch = self.accumulator.batch_mut(slot);
-            if !matches!(batch.content, Content::Raw(_)) {
-                continue;
-            }
-            let Content::Raw(raw) = core::mem::replace(&mut batch.content, Content::Away) else {
-                unreachable!("looked at");
+            let source = match core::mem::replace(&mut batch.content, Content::Away) {
+                Content::Raw(raw) => Source::Raw(raw),
+                Content::Part(part) => Source::Part(part),
+                other @ (Content::Open | Content::Away | Content::Sealed { .. }) => {
+                    batch.content = other;
+                    continue;
+                }
             };
             unsealed += 1;
             batch.stamped = batch.sequence;
@@ -230,7 +234,7 @@ impl Sender {
             let level = self.config.compression_level;
             let job = SealJob {
                 batch: carried.batch,
-                raw,
+                source,
                 level,
                 format: batch.format,
                 stamp,

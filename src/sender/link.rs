@@ -312,10 +312,12 @@ impl Sender {
             front,
             body,
             spare,
+            part_raw_bytes,
             body_room_bytes: _,
         } = job;
         let place = if let Some(slot) = self.accumulator.find(id) {
-            self.accumulator.put_sealed(slot, front, body, spare);
+            self.accumulator
+                .put_sealed(slot, front, body, spare, part_raw_bytes);
             let batch = self.accumulator.batch(slot);
             let (partition, place) = (batch.partition, batch.place);
             self.mark_ready(partition);

@@ -8,6 +8,7 @@ mod answer;
 pub(crate) mod ask;
 pub(crate) mod broker;
 mod describe;
+mod divide;
 mod drain;
 mod identity;
 pub(crate) mod lane;
@@ -21,7 +22,7 @@ pub(crate) mod verdict;
 use crate::accumulator::Accumulator;
 use crate::accumulator::batch::Place;
 use crate::backoff::Backoff;
-use crate::boundary::{ConnId, Delivery, Outcome, Output};
+use crate::boundary::{ConnId, Outcome, Output};
 use crate::config::{Acks, ApiVersion, Config, servers};
 use crate::connection::Connection;
 use crate::error::{ConfigError, DeliveryCause, DeliveryError};
@@ -232,10 +233,10 @@ impl Sender {
     /// Puts a closed batch into its place of its lane's queue.
     fn enqueue(&mut self, partition: PartitionSlot, slot: BatchSlot) {
         self.count_backlog(partition, true);
-        let ordinal = self.accumulator.batch(slot).ordinal;
+        let order = self.accumulator.batch(slot).order();
         self.accumulator.batch_mut(slot).place = Place::Queued;
         let queue = &mut self.lanes[partition.index()].queue;
-        let is_later = |queued: &BatchSlot| self.accumulator.batch(*queued).ordinal > ordinal;
+        let is_later = |queued: &BatchSlot| self.accumulator.batch(*queued).order() > order;
         // Closed just now it goes to the end, sent before it mostly goes to the front.
         if queue.front().is_some_and(is_later) {
             queue.push_front(slot);
@@ -320,14 +321,7 @@ impl Sender {
         }
         self.stats
             .on_completed(&outcome, u64::from(batch.record_count));
-        self.outputs.push_back(Output::Delivered(Delivery {
-            batch: batch.id,
-            first: 0,
-            count: batch.record_count,
-            topic: Arc::clone(&self.metadata.topic_of(partition).name),
-            partition: self.metadata.partition(partition).index,
-            outcome,
-        }));
+        self.deliver(&batch, outcome);
     }
 
     /// Completes a batch as failed. It may be in the log if the fate of an attempt is unknown.
@@ -365,6 +359,7 @@ impl Sender {
             last_failure,
             broker: batch.history.last_broker,
             attempts: batch.history.attempts,
+            splits: batch.history.divisions,
             age: self.now.since(batch.created),
         };
         let outcome = if is_unresolved {
@@ -507,12 +502,12 @@ impl Sender {
             );
         }
         for (index, lane) in self.lanes.iter().enumerate() {
-            let ordinals = lane
+            let orders = lane
                 .queue
                 .iter()
-                .map(|slot| self.accumulator.batch(*slot).ordinal);
+                .map(|slot| self.accumulator.batch(*slot).order());
             assert!(
-                ordinals.is_sorted(),
+                orders.is_sorted(),
                 "Order: a lane's queue is in the order of opening (I7)"
             );
             self.check_sequences(lane);

@@ -13,6 +13,8 @@ pub(crate) enum Verdict {
     /// The broker expects another sequence number, or another epoch: only with idempotence. What
     /// becomes of it depends on the batches before it (I8). Nothing was appended.
     OutOfSequence,
+    /// The batch is too large: its halves may not be (KIP-126). One record alone fails.
+    Split,
     /// The records fail.
     Fail(Trace),
 }
@@ -80,10 +82,9 @@ pub(crate) fn verdict(code: ErrorCode, is_idempotent: bool) -> Verdict {
             refresh: Refresh::Metadata,
             trace: Trace::Possible,
         },
+        ErrorCode::MESSAGE_TOO_LARGE | ErrorCode::RECORD_LIST_TOO_LARGE => Verdict::Split,
         ErrorCode::BROKER_NOT_AVAILABLE
-        | ErrorCode::MESSAGE_TOO_LARGE
         | ErrorCode::INVALID_TOPIC_EXCEPTION
-        | ErrorCode::RECORD_LIST_TOO_LARGE
         | ErrorCode::INVALID_REQUIRED_ACKS
         | ErrorCode::TOPIC_AUTHORIZATION_FAILED
         | ErrorCode::CLUSTER_AUTHORIZATION_FAILED
@@ -121,6 +122,7 @@ mod tests {
                 Verdict::Acked => ("acked", "", ""),
                 Verdict::Retry { refresh, trace } => ("retry", words(refresh), possible(trace)),
                 Verdict::OutOfSequence => ("by its predecessors", "", ""),
+                Verdict::Split => ("split", "", "not persisted"),
                 Verdict::Fail(trace) => ("fail", "", possible(trace)),
             };
             format!("{action:<6} {trace:<16} {refresh}")

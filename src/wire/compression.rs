@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 
 use flate2::write::GzEncoder;
 use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
@@ -147,6 +147,39 @@ pub fn compress(codec: Codec, level: Option<i32>, body: &[u8]) -> Option<Vec<u8>
     compressed.filter(|compressed| compressed.len() < body.len())
 }
 
+/// What [`compress`] made smaller, as it was: so many bytes. `None`: it is no such body.
+pub(crate) fn decompress(codec: Codec, body: &[u8], raw_bytes: usize) -> Option<Vec<u8>> {
+    let mut raw = Vec::with_capacity(raw_bytes);
+    // A byte more would show.
+    let limit = u64::try_from(raw_bytes).ok()?.saturating_add(1);
+    match codec {
+        Codec::None => raw.extend_from_slice(body),
+        Codec::Gzip => {
+            let decoder = flate2::read::GzDecoder::new(body);
+            decoder.take(limit).read_to_end(&mut raw).ok()?;
+        }
+        Codec::Snappy => unsnap(body, &mut raw)?,
+        Codec::Lz4 => {
+            let decoder = lz4_flex::frame::FrameDecoder::new(body);
+            decoder.take(limit).read_to_end(&mut raw).ok()?;
+        }
+        Codec::Zstd => raw = unzstd(body, raw_bytes)?,
+    }
+    (raw.len() == raw_bytes).then_some(raw)
+}
+
+fn unsnap(body: &[u8], raw: &mut Vec<u8>) -> Option<()> {
+    let mut decoder = snap::raw::Decoder::new();
+    let mut rest = body.strip_prefix(&XERIAL_HEADER)?;
+    while let Some((length, tail)) = rest.split_first_chunk() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (block, tail) = tail.split_at_checked(length)?;
+        raw.extend_from_slice(&decoder.decompress_vec(block).ok()?);
+        rest = tail;
+    }
+    Some(())
+}
+
 /// Room that a body usually compresses into.
 fn usual_bytes(body: &[u8]) -> usize {
     body.len() / 2 + 64
@@ -195,6 +228,16 @@ fn zstd(level: Option<i32>, body: &[u8]) -> Option<Vec<u8>> {
     zstd::bulk::compress(body, level.clamp(*levels.start(), *levels.end())).ok()
 }
 
+#[cfg(feature = "zstd")]
+fn unzstd(body: &[u8], raw_bytes: usize) -> Option<Vec<u8>> {
+    zstd::bulk::decompress(body, raw_bytes).ok()
+}
+
+#[cfg(not(feature = "zstd"))]
+fn unzstd(_body: &[u8], _raw_bytes: usize) -> Option<Vec<u8>> {
+    None
+}
+
 #[cfg(not(feature = "zstd"))]
 fn zstd(_level: Option<i32>, _body: &[u8]) -> Option<Vec<u8>> {
     None
@@ -233,6 +276,26 @@ mod tests {
             assert_eq!(compress(codec, None, b"abc"), None, "{codec}");
         }
         assert_eq!(compress(Codec::None, None, &[0; 1_000]), None);
+    }
+
+    #[test]
+    fn what_was_compressed_is_read_again_and_nothing_else_is() {
+        let body = b"the same picture again and again ".repeat(3_000);
+        for codec in Codec::ALL.into_iter().filter(|codec| codec.is_built()) {
+            let Some(packed) = compress(codec, None, &body) else {
+                assert_eq!(codec, Codec::None);
+                continue;
+            };
+            let raw = decompress(codec, &packed, body.len());
+            assert_eq!(raw.as_ref(), Some(&body), "{codec}");
+            assert_eq!(decompress(codec, &packed, body.len() - 1), None, "{codec}");
+            assert_eq!(decompress(codec, &packed, body.len() + 1), None, "{codec}");
+            assert_eq!(
+                decompress(codec, &packed[..20], body.len()),
+                None,
+                "{codec}"
+            );
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ const LZ4_CHECKSUM_AT: usize = 6;
 /// That checksum as magic 0 has it: taken over the frame's magic too, by mistake (KIP-57). The
 /// descriptor is always the same: independent blocks of 64 KiB, nothing else.
 const LZ4_BROKEN_CHECKSUM: u8 = 0x1a;
+/// And as it should be.
+const LZ4_RIGHT_CHECKSUM: u8 = 0x82;
 
 /// What [`append`] adds for this record: the format has no varints, so it is exact.
 ///
@@ -114,6 +116,32 @@ pub fn wrap(
         &value_length,
     ]);
     Some((front, compressed))
+}
+
+/// The length of the first message of a set that [`append`] wrote. `None`: it is not whole.
+pub(crate) fn first_bytes(set: &[u8]) -> Option<usize> {
+    let size = set.get(8..LOG_OVERHEAD_BYTES)?.first_chunk()?;
+    LOG_OVERHEAD_BYTES.checked_add(usize::try_from(i32::from_be_bytes(*size)).ok()?)
+}
+
+/// Appends a message in its new place: nothing else of it changes, for its checksum does not cover
+/// the offset. Its timestamp, or −1 in [`Format::V0`].
+pub(crate) fn copy(format: Format, message: &[u8], offset: u32, out: &mut Vec<u8>) -> Option<i64> {
+    let rest = message.get(8..)?;
+    out.extend_from_slice(&u64::from(offset).to_be_bytes());
+    out.extend_from_slice(rest);
+    if format == Format::V0 {
+        return Some(-1);
+    }
+    let timestamp = rest.get(MESSAGE_OVERHEAD_BYTES - 4..)?.first_chunk()?;
+    Some(i64::from_be_bytes(*timestamp))
+}
+
+/// A frame of LZ4 as magic 0 has it, with the checksum that decoders look for.
+pub(crate) fn with_right_checksum(frame: &[u8]) -> Option<Vec<u8>> {
+    let mut frame = frame.to_vec();
+    *frame.get_mut(LZ4_CHECKSUM_AT)? = LZ4_RIGHT_CHECKSUM;
+    Some(frame)
 }
 
 fn length(bytes: usize) -> i32 {

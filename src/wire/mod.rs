@@ -22,6 +22,7 @@ pub mod record;
 pub mod record_batch;
 
 mod api_key;
+pub(crate) mod cut;
 mod error_code;
 mod format;
 mod frame;

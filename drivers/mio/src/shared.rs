@@ -220,10 +220,11 @@ impl State {
         let slot = ticket.batch.slot as usize;
         if ticket.index == 0 {
             let state = Arc::new(BatchState::new(self.home));
-            match self.batches.get_mut(slot) {
-                Some(place) => *place = state,
-                None => self.batches.push(state),
+            // The core has batches of its own as well: the parts of one that was divided.
+            while self.batches.len() <= slot {
+                self.batches.push(Arc::clone(&state));
             }
+            self.batches[slot] = state;
         }
         DeliveryFuture {
             batch: Arc::clone(&self.batches[slot]),

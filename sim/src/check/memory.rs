@@ -1,7 +1,9 @@
 //! S8 from outside: memory is held by what is open and by nothing else, and batches take the slots
 //! of those that have ended.
 
-use titorelli::{BatchId, Codec, Config};
+use std::collections::BTreeMap;
+
+use titorelli::{BatchId, Codec, Config, Delivery, Instant, Ticket};
 
 use crate::journal::OwnedRecord;
 
@@ -12,8 +14,18 @@ pub(crate) struct Memory {
     is_plain: bool,
     /// Keys and values of the records that are open.
     content_bytes: usize,
-    batches: u32,
-    batches_max: u32,
+    batches: BTreeMap<BatchId, OpenBatch>,
+    batches_max: usize,
+    /// A batch was divided: its parts have slots, too.
+    has_parts: bool,
+}
+
+/// A batch with tickets that are not completed.
+#[derive(Debug)]
+struct OpenBatch {
+    opened_at: Instant,
+    /// How many tickets.
+    records: u32,
 }
 
 /// Keys and values.
@@ -27,8 +39,9 @@ impl Memory {
         Self {
             is_plain: config.compression == Codec::None,
             content_bytes: 0,
-            batches: 0,
+            batches: BTreeMap::new(),
             batches_max: 0,
+            has_parts: false,
         }
     }
 
@@ -36,21 +49,39 @@ impl Memory {
     ///
     /// # Panics
     /// The batch has a slot although one is vacant.
-    pub(crate) fn on_accepted(&mut self, batch: BatchId, is_first: bool, record: &OwnedRecord) {
+    pub(crate) fn on_accepted(&mut self, now: Instant, ticket: Ticket, record: &OwnedRecord) {
+        let batch = ticket.batch;
         self.content_bytes += content_bytes(record);
-        if is_first {
-            self.batches += 1;
-            self.batches_max = self.batches_max.max(self.batches);
+        let open = self.batches.entry(batch).or_insert(OpenBatch {
+            opened_at: now,
+            records: 0,
+        });
+        open.records += 1;
+        if ticket.index == 0 {
+            self.batches_max = self.batches_max.max(self.batches.len());
+            let slot = usize::try_from(batch.slot).expect("a table fits memory");
             assert!(
-                batch.slot < self.batches_max,
+                self.has_parts || slot < self.batches_max,
                 "S8: {batch:?}, and there were never more than {} batches",
                 self.batches_max
             );
         }
     }
 
-    pub(crate) fn on_batch_ended(&mut self) {
-        self.batches -= 1;
+    /// A batch came to be that no record was sent into.
+    pub(crate) fn on_part(&mut self) {
+        self.has_parts = true;
+    }
+
+    /// Tickets are completed. When their batch was opened.
+    pub(crate) fn on_delivered(&mut self, delivery: &Delivery) -> Option<Instant> {
+        let open = self.batches.get_mut(&delivery.batch)?;
+        let opened_at = open.opened_at;
+        open.records = open.records.saturating_sub(delivery.count);
+        if open.records == 0 {
+            self.batches.remove(&delivery.batch);
+        }
+        Some(opened_at)
     }
 
     pub(crate) fn on_record_ended(&mut self, record: &OwnedRecord) {
@@ -62,7 +93,7 @@ impl Memory {
     /// # Panics
     /// It holds more than what is open, or less.
     pub(crate) fn check(&self, buffered_bytes: usize, waiting_count: usize) {
-        if self.batches == 0 && waiting_count == 0 {
+        if self.batches.is_empty() && waiting_count == 0 {
             assert_eq!(buffered_bytes, 0, "S8: nothing is open, and memory is held");
         }
         assert!(

@@ -27,7 +27,7 @@ pub(crate) fn verdict(config: &Config, now: Instant, opened_at: Instant, outcome
     let (Outcome::NotPersisted(error) | Outcome::MaybePersisted(error)) = outcome else {
         return;
     };
-    let attempts = u64::from(error.attempts);
+    let attempts = u64::from(error.attempts - error.splits);
     let attempts_max = u64::from(config.retries) + 1;
     assert!(
         attempts <= attempts_max,

@@ -70,9 +70,8 @@ impl Watch {
         self.linger.on_record(record);
         self.waiters.on_answer(id, record, answer, is_late);
         if let Ok(ticket) = answer {
-            let is_first = ticket.index == 0;
             self.flushes.on_accepted(journal.accepted_count());
-            self.memory.on_accepted(ticket.batch, is_first, record);
+            self.memory.on_accepted(now, *ticket, record);
         } else {
             self.rates.on_wait(is_late);
             self.linger.on_press(now);
@@ -104,7 +103,12 @@ impl Watch {
     pub(crate) fn on_output(&mut self, now: Instant, output: &Output, journal: &Journal) {
         match output {
             Output::Connect { conn, .. } => self.reconnects.on_connect(now, *conn),
-            Output::Seal(job) => self.linger.on_sealing(now, job, journal),
+            Output::Seal(job) => {
+                if journal.with_ticket(job.batch(), 0).is_none() {
+                    self.memory.on_part();
+                }
+                self.linger.on_sealing(now, job, journal);
+            }
             Output::Delivered(delivery) => self.on_delivered(now, delivery, journal),
             Output::Admitted(waiter) => {
                 if let Some(id) = journal.waiting_as(*waiter) {
@@ -131,17 +135,15 @@ impl Watch {
     }
 
     fn on_delivered(&mut self, now: Instant, delivery: &Delivery, journal: &Journal) {
+        if let Some(opened_at) = self.memory.on_delivered(delivery) {
+            verdict(&self.config, now, opened_at, &delivery.outcome);
+        }
         let ids = (delivery.first..delivery.first + delivery.count)
             .filter_map(|index| journal.with_ticket(delivery.batch, index));
-        for (nth, id) in ids.enumerate() {
-            if nth == 0 {
-                let opened_at = journal.accepted_at(id);
-                verdict(&self.config, now, opened_at, &delivery.outcome);
-            }
+        for id in ids {
             self.flushes.on_ended(journal.accepted_as(id));
             self.memory.on_record_ended(journal.record(id));
         }
-        self.memory.on_batch_ended();
         if let Some(written) = &mut self.written
             && matches!(delivery.outcome, Outcome::Acked { .. })
         {

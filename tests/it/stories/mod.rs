@@ -15,6 +15,7 @@ mod replicas;
 mod requests;
 mod sending;
 mod timing;
+mod too_large;
 mod waiting;
 
 use titorelli_sim::{Story, ms};

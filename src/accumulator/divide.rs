@@ -1,0 +1,229 @@
+//! A batch becomes several, which have its records and their tickets (invariant S10).
+//!
+//! Owns: who has the tickets and the memory of a batch that was divided. Never: why it is.
+//! Its memory goes over to the last of its parts, for all of them share its bytes until they are
+//! sealed; each then holds what its own sealed body needs.
+
+use super::Accumulator;
+use super::batch::{Batch, Content, Place, Tickets};
+use crate::boundary::BatchId;
+use crate::slot::BatchSlot;
+use crate::wire::cut::Part;
+use core::ops::Range;
+
+impl Accumulator {
+    /// Divides a sealed batch into one for each group of its records, which are ranges of their
+    /// places, in order. Together they have every record once. The batch is forgotten; its slot is
+    /// kept until all its tickets are completed and fetched.
+    ///
+    /// They are queued by the caller. They stand where the batch stood in the order of expiry,
+    /// with its age, order and history; a sequence number they have not.
+    pub(crate) fn divide(
+        &mut self,
+        slot: BatchSlot,
+        groups: Vec<Vec<Range<u32>>>,
+    ) -> Vec<BatchSlot> {
+        let count: u32 = groups
+            .iter()
+            .flatten()
+            .map(|range| range.end - range.start)
+            .sum();
+        let entry = &mut self.entries[slot.index()];
+        let parent = entry.batch.take().expect("the slot is taken");
+        entry.generation = entry.generation.wrapping_add(1);
+        assert_eq!(count, parent.record_count, "every record goes on, and once");
+        let ranges: Vec<Vec<Range<u32>>> = groups
+            .iter()
+            .map(|group| {
+                group
+                    .iter()
+                    .flat_map(|places| tickets(&parent, places))
+                    .collect()
+            })
+            .collect();
+        // One delivery for each range, where there was one for each range of the parent's.
+        let parts: usize = ranges.iter().map(Vec::len).sum();
+        let added = parts - parent.ranges().count();
+        let root = &mut self.entries[parent.root().slot as usize];
+        root.parts += u32::try_from(added).expect("fewer than there are records");
+        let mut children = Vec::new();
+        for (kept, ranges) in groups.into_iter().zip(ranges) {
+            children.push(self.add_part(slot, &parent, kept, ranges));
+        }
+        self.live.remove(slot.0);
+        if parent.is_part() {
+            self.vacate(slot);
+        }
+        let last = *children.last().expect("there are groups");
+        self.batch_mut(last).held_bytes = parent.held_bytes;
+        children
+    }
+
+    fn add_part(
+        &mut self,
+        before: BatchSlot,
+        parent: &Batch,
+        kept: Vec<Range<u32>>,
+        ranges: Vec<Range<u32>>,
+    ) -> BatchSlot {
+        let Content::Sealed { front, body } = &parent.content else {
+            unreachable!("what a broker refused was sealed");
+        };
+        let slot = self.vacant_slot();
+        let entry = &mut self.entries[slot.index()];
+        entry.parts = 1;
+        let id = BatchId {
+            slot: slot.0,
+            generation: entry.generation,
+        };
+        let root = parent.root();
+        entry.batch = Some(Batch {
+            id,
+            tickets: Some(Box::new(Tickets { root, ranges })),
+            partition: parent.partition,
+            ordinal: parent.ordinal,
+            sequence: None,
+            stamped: None,
+            created: parent.created,
+            format: parent.format,
+            record_count: kept.iter().map(|range| range.end - range.start).sum(),
+            raw_bytes: parent.raw_bytes,
+            record_bytes_max: parent.record_bytes_max,
+            base_timestamp_ms: parent.base_timestamp_ms,
+            max_timestamp_ms: parent.max_timestamp_ms,
+            held_bytes: 0,
+            content: Content::Part(Part {
+                front: *front,
+                body: body.clone(),
+                raw_bytes: parent.raw_bytes,
+                kept,
+            }),
+            place: Place::Queued,
+            history: parent.history.clone(),
+        });
+        self.live.insert_before(before.0, slot.0);
+        slot
+    }
+}
+
+/// The tickets of the records at these places of a batch.
+fn tickets(batch: &Batch, places: &Range<u32>) -> Vec<Range<u32>> {
+    let mut found = Vec::new();
+    let mut begins_at = 0;
+    for range in batch.ranges() {
+        let length = range.end - range.start;
+        let from = places.start.max(begins_at) - begins_at;
+        let to = places.end.min(begins_at + length).saturating_sub(begins_at);
+        if from < to {
+            found.push(range.start + from..range.start + to);
+        }
+        begins_at += length;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::slot::PartitionSlot;
+    use crate::time::Instant;
+    use crate::wire::record_batch::{Sequence, Stamp, header};
+    use crate::wire::{Codec, Front, compression, cut};
+    use crate::{Config, Record};
+
+    /// An accumulator with one batch of so many records.
+    fn filled(count: u32) -> (Accumulator, BatchSlot) {
+        let mut accumulator = Accumulator::new(&Config::default());
+        let partition = PartitionSlot::at(0);
+        accumulator.add_partition(partition);
+        for _ in 0..count {
+            let record = Record::to("t").value(&[b'x'; 300]);
+            let bytes = accumulator.body_bytes_max(&record);
+            let begun = accumulator.append(|| Instant::ZERO, partition, &record, 7, bytes, true);
+            assert!(begun.is_ok());
+        }
+        let slot = accumulator.close(partition).expect("there are records");
+        seal(&mut accumulator, slot);
+        (accumulator, slot)
+    }
+
+    /// Seals it compressed, as a driver does.
+    fn seal(accumulator: &mut Accumulator, slot: BatchSlot) {
+        let batch = accumulator.batch_mut(slot);
+        let (raw, part_raw_bytes) = match core::mem::replace(&mut batch.content, Content::Away) {
+            Content::Raw(raw) => (raw, None),
+            Content::Part(part) => {
+                let raw = cut::cut(batch.format, &part)
+                    .expect("it was sealed here")
+                    .raw;
+                let bytes = raw.len();
+                (raw, Some(bytes))
+            }
+            other @ (Content::Open | Content::Away | Content::Sealed { .. }) => panic!("{other:?}"),
+        };
+        let body = compression::compress(Codec::Gzip, None, &raw).expect("it shrinks");
+        let stamp = Stamp {
+            codec: Codec::Gzip,
+            record_count: batch.record_count,
+            base_timestamp: batch.base_timestamp_ms,
+            max_timestamp: batch.max_timestamp_ms,
+            sequence: Sequence::NONE,
+            is_transactional: false,
+        };
+        let front = Front::from(header(&stamp, &body));
+        let spare = part_raw_bytes.is_none().then_some(raw);
+        accumulator.put_sealed(slot, front, body.into(), spare, part_raw_bytes);
+        accumulator.check_invariants(0);
+    }
+
+    fn tickets_of(accumulator: &Accumulator, slot: BatchSlot) -> Vec<(u32, u32)> {
+        let ranges = accumulator.batch(slot).ranges();
+        ranges.map(|range| (range.start, range.end)).collect()
+    }
+
+    #[test]
+    fn tickets_and_memory_go_over_to_the_parts_of_parts() {
+        let (mut accumulator, slot) = filled(10);
+        let root = accumulator.batch(slot).id;
+        let parts = accumulator.divide(slot, vec![vec![4..6], vec![0..4, 6..10]]);
+        accumulator.check_invariants(0);
+        assert!(accumulator.find(root).is_none());
+        assert_eq!(tickets_of(&accumulator, parts[0]), [(4, 6)]);
+        assert_eq!(tickets_of(&accumulator, parts[1]), [(0, 4), (6, 10)]);
+        let live: Vec<_> = accumulator.live().collect();
+        assert_eq!(live, parts);
+
+        seal(&mut accumulator, parts[1]);
+        let again = accumulator.divide(parts[1], vec![vec![0..5], vec![5..8]]);
+        accumulator.check_invariants(0);
+        assert_eq!(tickets_of(&accumulator, again[0]), [(0, 4), (6, 7)]);
+        assert_eq!(tickets_of(&accumulator, again[1]), [(7, 10)]);
+        for slot in [again[1], again[0], parts[0]] {
+            seal(&mut accumulator, slot);
+            assert_eq!(accumulator.finish(slot).root(), root);
+            accumulator.check_invariants(0);
+        }
+        assert_eq!(accumulator.memory().used_bytes(), 0);
+    }
+
+    #[test]
+    fn the_slot_of_a_divided_batch_is_taken_again_when_all_its_tickets_were_fetched() {
+        let (mut accumulator, slot) = filled(3);
+        let parts = accumulator.divide(slot, vec![vec![1..2], vec![0..1, 2..3]]);
+        for part in parts {
+            accumulator.finish(part);
+        }
+        for _ in 0..3 {
+            assert!(!accumulator.vacant.contains(&slot));
+            accumulator.vacate(slot);
+        }
+        assert!(accumulator.vacant.contains(&slot));
+    }
+
+    #[test]
+    #[should_panic(expected = "every record goes on, and once")]
+    fn no_record_is_left_behind() {
+        let (mut accumulator, slot) = filled(3);
+        accumulator.divide(slot, vec![vec![0..1], vec![2..3]]);
+    }
+}
