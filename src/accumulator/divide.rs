@@ -99,6 +99,7 @@ impl Accumulator {
                 kept,
             }),
             place: Place::Queued,
+            is_overdue: parent.is_overdue,
             history: parent.history.clone(),
         });
         self.live.insert_before(before.0, slot.0);

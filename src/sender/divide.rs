@@ -38,7 +38,8 @@ impl Sender {
     /// says nothing of its earlier attempt.
     pub(super) fn may_split(&self, slot: BatchSlot, result: &PartitionResult) -> bool {
         let batch = self.accumulator.batch(slot);
-        let is_in_doubt = batch.history.is_unresolved && batch.sequence.is_some();
+        let is_in_doubt =
+            batch.is_overdue || (batch.history.is_unresolved && batch.sequence.is_some());
         batch.record_count > 1 && result.base_offset < 0 && !is_in_doubt
     }
 

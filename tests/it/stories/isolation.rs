@@ -71,7 +71,7 @@ fn p99(faults: &[Fault], pause: Duration) -> Duration {
         assert_eq!(open.len(), 4, "the leaders of four are well");
         while !open.is_empty() {
             world.run_for(Duration::from_micros(250));
-            let waited = world.now() - called_at;
+            let waited = world.now().since(called_at);
             let before = open.len();
             open.retain(|id| !is_acked(&world, *id));
             took.extend(vec![waited; before - open.len()]);

@@ -55,7 +55,7 @@ fn two_megabytes(change: impl FnOnce(&mut Config)) -> Duration {
         };
         assert_eq!(offset, i64::try_from(nth).unwrap() + 1, "in order");
     }
-    world.now() - began
+    world.now().since(began)
 }
 
 #[test]
