@@ -43,6 +43,8 @@ impl Sender {
             return;
         };
         while self.has_room(conn) {
+            // What a draft left behind may be all that a lane waited for, before it goes on.
+            self.restart_sequences();
             let Some((version, carried)) = self.pick(slot, conn) else {
                 return;
             };
