@@ -364,7 +364,8 @@ impl Partition {
         self.doubts >= DOUBTS_ENOUGH
     }
 
-    /// Takes over what an answer says; whether the leader is another one now.
+    /// Takes over what an answer says; whether the leader is another one now, or the topic is: to
+    /// a new one it has not acknowledged anything (S7e).
     fn apply(
         &mut self,
         told: &wire::Partition,
@@ -399,7 +400,7 @@ impl Partition {
         };
         self.replicas.clone_from(&told.replicas);
         self.in_sync_replicas.clone_from(&told.in_sync_replicas);
-        core::mem::replace(&mut self.leader, leader) != leader
+        core::mem::replace(&mut self.leader, leader) != leader || is_recreated
     }
 }
 

@@ -325,8 +325,16 @@ impl Flights {
         if let Some((place, stamp)) = &next.stamped {
             let requests = self.lanes.values().flat_map(|lane| &lane.requests);
             let others = requests.flat_map(|request| &request.flights);
-            let beside = others.filter(|other| other.place == next.place);
-            let beside: Vec<Key> = beside.filter_map(Flight::key).collect();
+            let is_beside = |other: &&Flight| {
+                let other = other.stamped.as_ref();
+                other.is_some_and(|(other, _)| other == place)
+            };
+            let others: Vec<&Flight> = others.filter(is_beside).collect();
+            assert!(
+                others.iter().all(|other| other.place == next.place),
+                "S7e: {next:?} goes to a topic that has acknowledged nothing yet"
+            );
+            let beside: Vec<Key> = others.into_iter().filter_map(Flight::key).collect();
             self.sequences.on_handed(now, place, stamp, &beside);
         }
         for (other_conn, lane) in &self.lanes {

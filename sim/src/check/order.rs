@@ -38,6 +38,10 @@ pub fn order(world: &World) {
             // Its offsets began anew, and who was acked by which log is not told.
             continue;
         }
+        if world.cluster().log(topic, partition).forgotten_count() > 0 {
+            // It takes again what it has already, and behind what came later.
+            continue;
+        }
         let mut before: Option<(RecordId, i64)> = None;
         for (id, offset) in acked.into_values() {
             if let Some((earlier, earlier_offset)) = before {
