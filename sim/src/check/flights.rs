@@ -184,12 +184,13 @@ impl Flights {
             lane.answers.advance(4);
             let answer = lane.answers.split_to(length);
             let answered = answer.first_chunk().map(|id| i32::from_be_bytes(*id));
-            let request = lane.requests.pop_front();
-            // Nobody asked for a spoilt answer.
-            lane.is_spoilt |= request.as_ref().map(|request| request.correlation_id) != answered;
-            let Some(request) = request else {
-                continue;
-            };
+            let asked = lane.requests.front().map(|request| request.correlation_id);
+            // Nobody asked for a spoilt answer, and who waits for one waits on.
+            lane.is_spoilt |= asked != answered;
+            if lane.is_spoilt {
+                return;
+            }
+            let request = lane.requests.pop_front().expect("it is answered");
             self.throttle.on_answer(now, conn, request.asked, &answer);
             match request.asked {
                 (ApiKey::Metadata, _) => {
@@ -199,7 +200,7 @@ impl Flights {
                 (ApiKey::InitProducerId, version) => {
                     self.asking.on_answer(now, conn, version, &answer);
                 }
-                (ApiKey::Produce, version) if !lane.is_spoilt => {
+                (ApiKey::Produce, version) => {
                     let told = produce_answers(&answer, version).unwrap_or_default();
                     for flight in &request.flights {
                         let hint = answer_flight(&mut self.sequences, flight, &told);

@@ -111,7 +111,7 @@ impl Sequences {
             restamped::check(row, next);
             unresolved::check_new(row, now, next, beside);
         }
-        unresolved::check_turn(row, known, next, beside);
+        unresolved::check_turn(row, next, beside);
     }
 
     /// The first byte of a batch left.

@@ -126,7 +126,8 @@ pub(super) struct Row {
     pub(super) reopened: Vec<(i32, i32)>,
     /// In whose name something was acknowledged last.
     pub(super) proven: Option<Identity>,
-    /// Those that are not written, as far as they matter yet.
+    /// Those that are not written, as far as they matter yet; the oldest first, by when it first
+    /// left under whatever number.
     open: Vec<usize>,
     /// The first values of batches that failed when no byte of them had left, and when.
     ended_unseen: BTreeMap<Bytes, Instant>,
@@ -147,7 +148,7 @@ impl Row {
         &mut self.batches[index]
     }
 
-    /// Those that are not written, in the order in which they first left.
+    /// Those that are not written, the oldest first.
     pub(super) fn open(&self) -> impl Iterator<Item = (usize, &Batch)> {
         self.open
             .iter()
@@ -182,6 +183,7 @@ impl Row {
             self.reopened.clear();
         }
         let (batches, holes) = (&self.batches, &mut self.holes);
+        let (mut kept, mut place) = (0, None);
         // What is sent under a new identity is what it was before.
         self.open.retain(|index| {
             let other = &batches[*index];
@@ -193,12 +195,14 @@ impl Row {
             if goes && is_absent {
                 holes.entry(other.stamp.identity).or_insert(*index);
             }
+            place = place.or((goes && is_it).then_some(kept));
+            kept += usize::from(!goes);
             !goes
         });
         self.by_key
             .insert((stamp.identity, stamp.base_sequence), index);
         self.batches.push(Batch::new(stamp.clone()));
-        self.open.push(index);
+        self.open.insert(place.unwrap_or(kept), index);
     }
 
     /// A part of a batch has its number now.

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use titorelli::Instant;
 
-use super::row::{Key, Row, Stamped};
+use super::row::{Batch, Key, Row, Stamped};
 
 /// No seal takes so long: what was drafted before a batch was given up has left by then.
 const DRAFTS_LEAVE_WITHIN: Duration = Duration::from_millis(20);
@@ -36,22 +36,16 @@ pub(super) fn check_new(row: &Row, now: Instant, next: &Stamped, beside: &[Key])
     }
 }
 
-/// A batch is handed out beside these, with its place among those that left before if it has one.
+/// A batch is handed out beside these.
 ///
 /// # Panics
 /// An older one waits.
-pub(super) fn check_turn(row: &Row, index: Option<usize>, next: &Stamped, beside: &[Key]) {
-    // Under a new identity it is as old as it was.
-    let same = row
-        .open()
-        .find(|(_, open)| open.stamp.content == next.content);
-    let limit = same.map(|(same, _)| same).or(index).unwrap_or(usize::MAX);
-    for (other, open) in row.open().take_while(|(other, _)| *other < limit) {
-        let is_it = open.stamp.content == next.content;
+pub(super) fn check_turn(row: &Row, next: &Stamped, beside: &[Key]) {
+    let is_older = |(_, open): &(usize, &Batch)| open.stamp.content != next.content;
+    for (_, open) in row.open().take_while(is_older) {
         let is_under_way = beside.contains(&open.stamp.key());
-        let waits = !is_under_way && open.given_up_at.is_none() && Some(other) != index;
         assert!(
-            is_it || !waits,
+            is_under_way || open.given_up_at.is_some(),
             "I7: {} is sent before {:?} {}, which is older",
             next.base_sequence,
             open.stamp.identity,
