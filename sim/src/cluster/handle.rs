@@ -289,7 +289,7 @@ impl Cluster {
                     continue;
                 }
                 let (answer, effect) = self.produce_batch(&handled, request, index, item);
-                if answer.error_code == error_code::NONE {
+                if is_written(answer.error_code) {
                     let answer = (place, partitions.len());
                     pending.extend(self.pending(index, item.partition, answer, outcomes.len()));
                 }
@@ -406,7 +406,7 @@ impl Cluster {
             answer.error_code = error_code::REQUEST_TIMED_OUT;
         }
         if let Some(failure) = scripted.filter(|_| answer.error_code == error_code::NONE) {
-            answer = PartitionAnswer::refused(index, failure.error_code);
+            answer = failure.answer(index, answer);
             effect = Effect::ScriptedAppended;
         }
         (answer, effect)
@@ -503,6 +503,14 @@ fn write(
         Effect::None
     };
     (answer, effect)
+}
+
+/// Whether a code says that a batch is in the log, for which acks=all waits.
+const fn is_written(error_code: i16) -> bool {
+    matches!(
+        error_code,
+        error_code::NONE | error_code::DUPLICATE_SEQUENCE_NUMBER
+    )
 }
 
 /// What a batch did to the log, and on whose word it was answered.

@@ -6,6 +6,7 @@ use super::config::{Access, BrokerId, LogRetention, TopicConfig};
 use super::log::PartitionLog;
 use super::producer_state::ProducerStates;
 use super::replication::{LostRecord, Replication};
+use crate::codec::{PartitionAnswer, error_code};
 
 /// A scripted answer for the next batch of a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,20 @@ pub(super) struct ScriptedFailure {
     pub(super) error_code: i16,
     /// Whether the batch is appended all the same.
     pub(super) append: bool,
+}
+
+impl ScriptedFailure {
+    /// What a batch is answered that was written, and would have been answered so.
+    pub(super) fn answer(self, index: i32, written: PartitionAnswer) -> PartitionAnswer {
+        match self.error_code {
+            // It is told when it is true for good, as of any batch that is written.
+            error_code @ error_code::DUPLICATE_SEQUENCE_NUMBER => PartitionAnswer {
+                error_code,
+                ..written
+            },
+            error_code => PartitionAnswer::refused(index, error_code),
+        }
+    }
 }
 
 /// One partition.

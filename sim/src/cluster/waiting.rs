@@ -175,7 +175,9 @@ impl Cluster {
             let (topic, partition) = pending.answer;
             let answer = &mut topics[topic].partitions[partition];
             // Of what it was to be only the code changes: the offset says that it was appended.
-            answer.error_code = error_code;
+            if error_code != error_code::NONE {
+                answer.error_code = error_code;
+            }
             if error_code == error_code::NOT_LEADER_OR_FOLLOWER {
                 let known = self.topics[pending.topic].as_ref();
                 let known = known.and_then(|topic| topic.partition(pending.partition));
