@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// said so.
 const DOUBTS_ENOUGH: u8 = 3;
 
+/// No partition has so many elections between two answers about it.
+const HINTED_EPOCHS_MAX: i32 = 1_000;
+
 /// A topic the application named.
 #[derive(Debug)]
 pub(crate) struct Topic {
@@ -58,6 +61,9 @@ pub(crate) struct Partition {
     /// How often the leader has said that it is none, or that there is no such partition, since
     /// an answer named another.
     doubts: u8,
+    /// The leader is one that an answer to Produce hinted at: what metadata told of its epoch
+    /// before.
+    told_before: Option<i32>,
     replicas: Vec<i32>,
     in_sync_replicas: Vec<i32>,
 }
@@ -225,6 +231,7 @@ impl Metadata {
                 // The new topic counts from its beginning.
                 for known in &self.topics[slot.index()].partitions {
                     self.partitions[known.index()].leader_epoch = -1;
+                    self.partitions[known.index()].told_before = None;
                 }
             }
             let count = self.grow(slot, told);
@@ -257,6 +264,29 @@ impl Metadata {
         self.by_id.insert(id, slot);
         self.topics[slot.index()].id = id;
         true
+    }
+
+    /// A leader that denies itself hints at another one (KIP-951). Whether it is believed: it needs
+    /// a newer epoch, and one that elections may have come to since metadata was told; and nobody
+    /// is passed on twice before a hint has proven true, or metadata told more (B5).
+    pub(crate) fn hint(&mut self, slot: PartitionSlot, leader: i32, epoch: i32) -> bool {
+        let partition = &mut self.partitions[slot.index()];
+        let known = partition.leader_epoch;
+        let is_likely =
+            known >= 0 && (1..=HINTED_EPOCHS_MAX).contains(&epoch.saturating_sub(known));
+        let is_another = partition.leader.is_some_and(|node| node != leader);
+        if !is_likely || !is_another || partition.told_before.is_some() {
+            return false;
+        }
+        partition.told_before = Some(known);
+        (partition.leader, partition.leader_epoch) = (Some(leader), epoch);
+        partition.doubts = 0;
+        true
+    }
+
+    /// The leader of a partition has acknowledged a batch: it is one.
+    pub(crate) fn on_acked(&mut self, slot: PartitionSlot) {
+        self.partitions[slot.index()].told_before = None;
     }
 
     /// The leader of a partition says that it is none; `is_missing`: that it knows no such
@@ -299,6 +329,7 @@ impl Metadata {
                 leader: None,
                 leader_epoch: -1,
                 doubts: 0,
+                told_before: None,
                 replicas: Vec::new(),
                 in_sync_replicas: Vec::new(),
             });
@@ -323,6 +354,7 @@ impl Metadata {
                 return;
             }
             (partition.leader_epoch, partition.doubts) = (-1, 0);
+            partition.told_before = None;
             if partition.leader.take().is_some() {
                 changed.push(last);
             }
@@ -372,9 +404,15 @@ impl Partition {
         (has_id, is_recreated): (bool, bool),
         nodes: &[i32],
     ) -> bool {
+        let is_there = self.leader.is_some_and(|node| nodes.contains(&node));
+        // A leader that was hinted at, and denies it or is not there, was none.
+        if let Some(before) = self.told_before
+            && (self.doubts > 0 || !is_there)
+        {
+            self.leader_epoch = before;
+        }
         let is_older = told.leader_epoch >= 0 && told.leader_epoch < self.leader_epoch;
         // Without an id nothing else tells that the topic was deleted and created again.
-        let is_there = self.leader.is_some_and(|node| nodes.contains(&node));
         let has_leader = is_there && !self.is_doubted();
         let is_reborn = is_older && !has_id && !has_leader;
         if is_older && !is_reborn {
@@ -398,6 +436,7 @@ impl Partition {
         } else {
             self.leader_epoch.max(told.leader_epoch)
         };
+        self.told_before = None;
         self.replicas.clone_from(&told.replicas);
         self.in_sync_replicas.clone_from(&told.in_sync_replicas);
         core::mem::replace(&mut self.leader, leader) != leader || is_recreated
@@ -416,6 +455,61 @@ mod tests {
             is_internal: false,
             partitions: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_hint_needs_a_newer_epoch_and_another_leader_and_does_not_outlive_its_denial() {
+        let mut metadata = Metadata::new();
+        let topic = metadata.intern("orders");
+        let partition = |leader, leader_epoch| wire::Partition {
+            error: ErrorCode::NONE,
+            index: 0,
+            leader,
+            leader_epoch,
+            replicas: Vec::new(),
+            in_sync_replicas: Vec::new(),
+            offline_replicas: Vec::new(),
+        };
+        let broker = |node_id| wire::Broker {
+            node_id,
+            host: "h".to_owned(),
+            port: 9092,
+            rack: None,
+        };
+        let mut orders = told("orders", Uuid([1; 16]));
+        orders.partitions = vec![partition(1, 5)];
+        let mut answer = wire::Response {
+            throttle_time_ms: 0,
+            brokers: vec![broker(1), broker(2)],
+            cluster_id: None,
+            controller_id: -1,
+            topics: vec![orders],
+            error: ErrorCode::NONE,
+        };
+        metadata.apply(&answer);
+        let slot = metadata.topic(topic).partitions[0];
+        for (leader, epoch) in [
+            (2, 5),
+            (2, 4),
+            (2, -1),
+            (1, 6),
+            (2, i32::MAX),
+            (2, i32::MIN),
+        ] {
+            assert!(!metadata.hint(slot, leader, epoch), "{leader} {epoch}");
+        }
+        assert!(metadata.hint(slot, 2, 7));
+        assert!(!metadata.hint(slot, 1, 8), "nobody is passed on twice");
+        // A broker that lags behind does not lead back.
+        assert_eq!(metadata.apply(&answer), []);
+        metadata.on_acked(slot);
+        assert!(metadata.hint(slot, 1, 8), "the hint has proven true");
+        // It was a lie, says who was hinted at: then metadata counts as it did before.
+        metadata.doubt(slot, false);
+        answer.topics[0].partitions = vec![partition(2, 7)];
+        assert_eq!(metadata.apply(&answer), [slot]);
+        let partition = metadata.partition(slot);
+        assert_eq!((partition.leader, partition.leader_epoch), (Some(2), 7));
     }
 
     /// Answers to Produce name topics by their ids: two of one id could not be told apart (B3).

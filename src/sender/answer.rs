@@ -1,6 +1,7 @@
 //! What became of an attempt, and what becomes of its batch: acked, sent again, or failed.
 
 use super::Sender;
+use super::hint::Hint;
 use super::verdict::{self, Trace, Verdict};
 use crate::boundary::{ConnId, Outcome};
 use crate::connection::in_flight::{Carried, Request, RequestKind};
@@ -26,13 +27,16 @@ impl Sender {
         // stays first, and counts.
         let mut results = answer.partitions;
         results.sort_by(|a, b| (&a.topic, a.index).cmp(&(&b.topic, b.index)));
+        let mut hints = Vec::new();
         for carried in carried {
             let found = results.partition_point(|result| self.order(result, *carried).is_lt());
             let result = results
                 .get(found)
                 .filter(|result| self.order(result, *carried).is_eq());
             self.on_answered(*carried, node, result);
+            hints.extend(result.and_then(|result| Hint::of(result, carried.partition)));
         }
+        self.follow(&hints, node, &answer.node_endpoints);
         let throttle_ms = u64::try_from(answer.throttle_time_ms).unwrap_or(0);
         self.meters.on_throttle(self.now, throttle_ms);
         self.throttle(slot, answer.throttle_time_ms);
@@ -67,6 +71,7 @@ impl Sender {
         match verdict::verdict(result.error, self.config.enable_idempotence) {
             Verdict::Acked => {
                 self.lanes[carried.partition.index()].on_acked();
+                self.metadata.on_acked(carried.partition);
                 self.ack(slot, result);
                 self.mark_ready(carried.partition);
             }

@@ -186,7 +186,7 @@ impl Sender {
 
     /// A partition is led by somebody else, or by nobody. A leader of a newer epoch is worth an
     /// attempt at once: the backoff was for the old one (KAFKA-15415, invariant L8).
-    fn on_new_leader(&mut self, partition: PartitionSlot) {
+    pub(super) fn on_new_leader(&mut self, partition: PartitionSlot) {
         self.unmark(partition);
         let told = self.metadata.partition(partition);
         let leader = self.leader_of(partition);
@@ -261,7 +261,7 @@ impl Sender {
 
     /// Takes in brokers with their ports, whose ids were not known. They get the places of those
     /// that the cluster names no more, so that these do not pile up (B7).
-    fn welcome(&mut self, new: &[(&wire::Broker, u16)]) {
+    pub(super) fn welcome(&mut self, new: &[(&wire::Broker, u16)]) {
         let lanes = self.lanes.iter();
         let needed: BTreeSet<BrokerSlot> = lanes
             .flat_map(|lane| lane.leader.into_iter().chain(lane.ring))

@@ -10,6 +10,7 @@ pub(crate) mod broker;
 mod describe;
 mod divide;
 mod drain;
+mod hint;
 mod identity;
 pub(crate) mod lane;
 mod link;

@@ -22,7 +22,8 @@ pub(crate) struct Sequences {
     next: i32,
     /// Given and not settled, oldest first.
     given: VecDeque<Given>,
-    /// The brokers expect another number than that of the oldest batch, which is known to be absent.
+    /// The brokers expect another number than that of the oldest batch, which is absent for
+    /// certain.
     is_out_of_step: bool,
 }
 

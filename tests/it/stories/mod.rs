@@ -6,6 +6,7 @@ mod bystanders;
 mod connecting;
 mod ending;
 mod faults;
+mod hints;
 mod isolation;
 mod losing;
 mod old_brokers;
