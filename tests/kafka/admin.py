@@ -2,7 +2,7 @@
 
 Starting a JVM for the command-line tools costs seconds; a socket costs none.
 Versions: ApiVersions v0, Metadata v1, CreateTopics v2, ListOffsets v1 (in Kafka 0.11 to 4.x);
-before, Metadata v0 and ListOffsets v0.
+before, Metadata v0 and ListOffsets v0. ElectLeaders v1 and AlterPartitionReassignments v0 (2.4 on).
 """
 
 import re
@@ -11,7 +11,10 @@ import struct
 
 HOST = "127.0.0.1"
 LIST_OFFSETS, METADATA, API_VERSIONS, CREATE_TOPICS = 2, 3, 18, 19
+ELECT_LEADERS, REASSIGN = 43, 45
 TOPIC_ALREADY_EXISTS = 36
+#: No tagged fields follow (KIP-482).
+NO_TAGS = b"\0"
 
 
 class Reader:
@@ -39,6 +42,11 @@ def string(text):
     """A string with a two-byte length, encoded."""
     data = text.encode()
     return struct.pack(">h", len(data)) + data
+
+
+def compact(count):
+    """A length below 127 as flexible versions write it."""
+    return bytes([count + 1])
 
 
 def call(port, api, version, body=b"", timeout=5.0):
@@ -163,3 +171,24 @@ class Broker:
             error, text = answer.take("h"), answer.string()
             if error not in (0, TOPIC_ALREADY_EXISTS):
                 raise SystemExit(f"topic {name} was refused: error {error} {text or ''}")
+
+    def elect_preferred(self, topic, partitions):
+        """The first replica of each of these partitions leads again; not when it may not lead."""
+        body = struct.pack(">bi", 0, 1) + string(topic) + struct.pack(">i", len(partitions))
+        body += struct.pack(f">{len(partitions)}ii", *partitions, 10_000)
+        answer = call(self.port, ELECT_LEADERS, 1, body, timeout=15.0)
+        answer.take("i")
+        if error := answer.take("h"):
+            raise OSError(f"the election was refused: error {error}")
+
+    def reassign(self, topic, assignment):
+        """Gives partitions (partition -> broker ids, the preferred leader first) other replicas."""
+        body = NO_TAGS + struct.pack(">i", 20_000) + compact(1)
+        body += compact(len(topic)) + topic.encode() + compact(len(assignment))
+        for partition, replicas in assignment.items():
+            body += struct.pack(">i", partition) + compact(len(replicas))
+            body += struct.pack(f">{len(replicas)}i", *replicas) + NO_TAGS
+        answer = call(self.port, REASSIGN, 0, body + NO_TAGS + NO_TAGS, timeout=30.0)
+        _tags, _throttle = answer.take("b"), answer.take("i")
+        if error := answer.take("h"):
+            raise OSError(f"the reassignment was refused: error {error}")

@@ -100,6 +100,12 @@ class Cluster:
         return [ports.listener(self.state["port"], names.index(name), broker)
                 for broker in self.brokers]
 
+    def door_ports(self, name):
+        """The ports that brokers announce for a proxied listener; a proxy is to listen there."""
+        names = [fields[0] for fields in self.state["listeners"]]
+        index = len(names) + names.index(name)
+        return [ports.listener(self.state["port"], index, broker) for broker in self.brokers]
+
     def admin(self, broker):
         return Broker(self.port(broker), self.release)
 
@@ -114,7 +120,8 @@ class Cluster:
         if self.state:
             self.down()
         java, jars = program("java"), kafka_jars(version)
-        port = ports.choose(port, brokers, len(listeners))
+        proxied = len(listeners) if any(listener.is_proxied for listener in listeners) else 0
+        port = ports.choose(port, brokers, len(listeners) + proxied)
         self.state = {"version": version, "brokers": brokers, "port": port, "java": java,
                       "jars": str(jars), "id": fresh_id(), "processes": {},
                       "listeners": [tuple(listener) for listener in listeners]}

@@ -25,6 +25,8 @@ class Listener(NamedTuple):
     certificate: str = "broker"
     #: Versions of TLS.
     protocols: str = "TLSv1.2,TLSv1.3"
+    #: Whether brokers announce the doors of a proxy (`Cluster.door_ports`) instead of their own.
+    is_proxied: bool = False
 
 
 def server_properties(state, folder, broker, configs):
@@ -95,6 +97,8 @@ def doors(release, listeners, first, broker):
     for index, listener in enumerate(listeners):
         port = ports.listener(first, index, broker)
         bound.append(f"{listener.name}://{HOST}:{port}")
+        if listener.is_proxied:
+            port = ports.listener(first, len(listeners) + index, broker)
         announced.append(f"{listener.name}://{listener.host}:{port}")
         spoken[listener.name] = PROTOCOLS[listener.security]
     if release.has_kraft:

@@ -27,3 +27,33 @@ def entries(data):
         attributes = data[at + 22] if magic == 2 else data[at + 17]
         yield magic, CODECS[attributes & 7]
         at += 12 + size
+
+
+def leader_epochs(data):
+    """The (leader epoch, first offset) of each epoch that wrote a batch (magic 2), in order.
+
+    A batch begins with its offset (8 bytes) and its size (4); the leader's epoch (4) follows.
+    """
+    at, latest = 0, None
+    while at + 22 < len(data):
+        epoch = int.from_bytes(data[at + 12:at + 16], "big")
+        if epoch != latest:
+            yield epoch, int.from_bytes(data[at:at + 8], "big")
+            latest = epoch
+        at += 12 + int.from_bytes(data[at + 8:at + 12], "big")
+
+
+def epochs_of(folder, topic, partition):
+    """The leader epochs of a partition in a broker's folder, over all its segments."""
+    logs = sorted(Path(folder).glob(f"data/{topic}-{partition}/*.log"))
+    return list(leader_epochs(b"".join(log.read_bytes() for log in logs)))
+
+
+def producers(data):
+    """The (producer id, producer epoch) that wrote batches (magic 2): at bytes 43 and 51."""
+    at, found = 0, set()
+    while at + 61 <= len(data):
+        found.add((int.from_bytes(data[at + 43:at + 51], "big", signed=True),
+                   int.from_bytes(data[at + 51:at + 53], "big", signed=True)))
+        at += 12 + int.from_bytes(data[at + 8:at + 12], "big")
+    return found
