@@ -52,6 +52,8 @@ MODES = {
 }
 #: Before the end nothing is disturbed, so that what is sent last can be cut off no more.
 QUIET_S = 10
+#: A run of so many seconds has time for long pauses.
+LONG_S = 300
 #: What a mode's row has, by the names in the judge's answer.
 COLUMNS = {"sent": "records", "acked": "acked", "lost": "lost", "duplicated": "duplicated",
            "out_of_order": "out of order", "untrue": "untrue outcomes",
@@ -214,14 +216,16 @@ def arguments():
     parser.add_argument("--records", type=int, default=300_000)
     parser.add_argument("--seconds", type=int, default=75)
     parser.add_argument("--seed", type=int, default=random.randrange(1 << 32))
-    parser.add_argument("--pause", type=float, nargs=2, default=[5, 20], metavar="S",
-                        help="least and most of a SIGSTOP")
+    parser.add_argument("--pause", type=float, nargs=2, metavar="S",
+                        help="least and most of a SIGSTOP; 5 and 20 in a long run, else 4 and 7")
     parser.add_argument("--pipeline", action="store_true", help="only that")
     parser.add_argument("--ratio", type=float, default=3.0,
                         help="by how much five in flight must be faster")
     parser.add_argument("--version", default=KAFKA_VERSION)
     parser.add_argument("--port", type=int, default=0, help="of the first broker; 0: any free")
-    return parser.parse_args()
+    args = parser.parse_args()
+    args.pause = args.pause or ([5, 20] if args.seconds >= LONG_S else [4, 7])
+    return args
 
 
 def main():

@@ -1,4 +1,4 @@
-//! `titorelli-chaos pipeline`: what five batches in flight to one partition are worth on a long way.
+//! `titorelli-chaos pipeline`: what five batches in flight to one partition gain on a long way.
 
 use crate::Place;
 use crate::proxy::Proxy;
