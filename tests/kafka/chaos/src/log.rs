@@ -51,3 +51,36 @@ pub(crate) fn read(path: &Path, partitions: usize) -> io::Result<Vec<Partition>>
     }
     Ok(log)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, numbers: &[i64]) -> std::path::PathBuf {
+        let name = format!("titorelli-chaos-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes());
+        fs::write(&path, bytes.collect::<Vec<u8>>()).unwrap();
+        path
+    }
+
+    #[test]
+    fn records_strangers_and_epochs_are_told_apart() {
+        let path = file("whole", &[1, 7, 3, 1, 8, -1, 1, 7, i64::MIN]);
+        let log = read(&path, 2).unwrap();
+        fs::remove_file(path).unwrap();
+        let entry = |offset, number| Entry { offset, number };
+        assert!(log[0].entries.is_empty());
+        assert_eq!(log[1].entries, [entry(7, Some(3)), entry(8, None)]);
+        assert_eq!(log[1].epoch_starts, [7]);
+    }
+
+    #[test]
+    fn half_a_record_or_another_partition_is_an_error() {
+        for (name, numbers) in [("half", &[0, 0, 0, 0][..]), ("beyond", &[2, 0, 0])] {
+            let path = file(name, numbers);
+            assert!(read(&path, 2).is_err(), "{name}");
+            fs::remove_file(path).unwrap();
+        }
+    }
+}

@@ -286,3 +286,121 @@ impl Shared {
         link.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A proxy before a server that answers every chunk with itself and tells how many bytes came.
+    struct Fixture {
+        proxy: Proxy,
+        client: TcpStream,
+        arrived: Arc<AtomicU64>,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let server = TcpListener::bind("127.0.0.1:0").unwrap();
+            let broker = server.local_addr().unwrap();
+            let arrived = Arc::new(AtomicU64::new(0));
+            let count = Arc::clone(&arrived);
+            thread::spawn(move || {
+                let (mut stream, _) = server.accept().unwrap();
+                let mut chunk = [0; 1_024];
+                while let Ok(read @ 1..) = stream.read(&mut chunk) {
+                    count.fetch_add(read as u64, Ordering::Relaxed);
+                    let _ = stream.write_all(&chunk[..read]);
+                }
+            });
+            // A port that was free a moment ago.
+            let door = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = door.local_addr().unwrap();
+            drop(door);
+            let proxy = Proxy::open(&[(address, broker)]).unwrap();
+            let mut client = TcpStream::connect(address).unwrap();
+            client
+                .set_read_timeout(Some(Duration::from_secs(5)))
+                .unwrap();
+            client.write_all(b"hello").unwrap();
+            client.read_exact(&mut [0; 5]).unwrap();
+            Self {
+                proxy,
+                client,
+                arrived,
+            }
+        }
+
+        fn link(&self) -> Arc<Link> {
+            Arc::clone(&self.proxy.links()[0])
+        }
+
+        fn read_error(&mut self) -> ErrorKind {
+            self.client.read_exact(&mut [0]).unwrap_err().kind()
+        }
+    }
+
+    #[test]
+    fn a_delay_is_a_way_and_not_a_queue() {
+        let mut fixture = Fixture::new();
+        fixture.proxy.delay(Duration::from_millis(200));
+        let began = Instant::now();
+        for _ in 0..10 {
+            fixture.client.write_all(b"x").unwrap();
+            thread::sleep(Duration::from_millis(5));
+        }
+        fixture.client.read_exact(&mut [0; 10]).unwrap();
+        let took = began.elapsed();
+        assert!(took >= Duration::from_millis(200), "{took:?}");
+        assert!(took < Duration::from_millis(1_500), "{took:?}");
+    }
+
+    #[test]
+    fn a_reset_is_no_orderly_end() {
+        let mut fixture = Fixture::new();
+        fixture.link().reset();
+        assert_eq!(fixture.read_error(), ErrorKind::ConnectionReset);
+        let mut fixture = Fixture::new();
+        fixture.link().close();
+        assert_eq!(fixture.read_error(), ErrorKind::UnexpectedEof);
+    }
+
+    #[test]
+    fn a_torn_request_arrives_in_part() {
+        let mut fixture = Fixture::new();
+        fixture.link().tear_after(3);
+        fixture.client.write_all(b"request").unwrap();
+        let mut answer = [0; 7];
+        let error = fixture.client.read_exact(&mut answer).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        let end = Instant::now() + Duration::from_secs(5);
+        while fixture.arrived.load(Ordering::Relaxed) < 8 && Instant::now() < end {
+            thread::sleep(GLANCE);
+        }
+        assert_eq!(fixture.arrived.load(Ordering::Relaxed), 8);
+    }
+
+    #[test]
+    fn a_muted_connection_takes_requests_and_loses_answers() {
+        let mut fixture = Fixture::new();
+        fixture.link().mute();
+        fixture.client.write_all(b"request").unwrap();
+        let end = Instant::now() + Duration::from_secs(5);
+        while fixture.arrived.load(Ordering::Relaxed) < 12 && Instant::now() < end {
+            thread::sleep(GLANCE);
+        }
+        assert_eq!(fixture.arrived.load(Ordering::Relaxed), 12);
+        let patience = Some(Duration::from_millis(100));
+        fixture.client.set_read_timeout(patience).unwrap();
+        assert_eq!(fixture.read_error(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_held_door_lets_pass_later() {
+        let mut fixture = Fixture::new();
+        fixture.proxy.hold(0, Duration::from_millis(200));
+        let began = Instant::now();
+        fixture.client.write_all(b"x").unwrap();
+        fixture.client.read_exact(&mut [0]).unwrap();
+        assert!(began.elapsed() >= Duration::from_millis(190));
+    }
+}
