@@ -34,23 +34,31 @@ pub(crate) struct Verdict {
     pub(crate) duplicated: usize,
     /// First copies that stand behind one with a greater number.
     pub(crate) out_of_order: usize,
+    /// Of those, said to be perhaps in the log: what was on its way when a connection ended, and
+    /// arrived after what was sent by the next one.
+    pub(crate) late_maybe: usize,
     /// In the log and none of ours.
     pub(crate) foreign: usize,
+    /// Some of what is lost without an excuse, misplaced, denied or out of order, in words.
+    pub(crate) examples: Vec<String>,
 }
+
+/// More would not be read.
+const EXAMPLES_MAX: usize = 20;
 
 impl Verdict {
     /// Compares.
     pub(crate) fn of(statement: &Statement, log: &[Partition]) -> Self {
         let mut verdict = Self::default();
-        for (told, partition) in statement.iter().zip(log) {
-            let is_found = verdict.read(told, partition);
-            verdict.weigh(told, partition, &is_found);
+        for (index, (told, partition)) in statement.iter().zip(log).enumerate() {
+            let is_found = verdict.read(index, told, partition);
+            verdict.weigh(index, told, partition, &is_found);
         }
         verdict
     }
 
     /// Copies, order and strangers; which records are there.
-    fn read(&mut self, told: &[Told], partition: &Partition) -> Vec<bool> {
+    fn read(&mut self, index: usize, told: &[Told], partition: &Partition) -> Vec<bool> {
         let mut is_found = vec![false; told.len()];
         let mut greatest = None;
         for entry in &partition.entries {
@@ -64,26 +72,35 @@ impl Verdict {
             }
             is_found[number] = true;
             self.found += 1;
-            self.out_of_order += usize::from(Some(number) < greatest);
+            if Some(number) < greatest {
+                self.out_of_order += 1;
+                let is_maybe = told[number] == Told::MaybePersisted;
+                self.late_maybe += usize::from(is_maybe);
+                if !is_maybe {
+                    let words = format!("late at {}, behind {greatest:?}", entry.offset);
+                    self.note(index, number, told[number], &words);
+                }
+            }
             greatest = greatest.max(Some(number));
         }
         is_found
     }
 
     /// Whether what was told of each record is true.
-    fn weigh(&mut self, told: &[Told], partition: &Partition, is_found: &[bool]) {
+    fn weigh(&mut self, index: usize, told: &[Told], partition: &Partition, is_found: &[bool]) {
         // Up to here the log is what it was when it was acknowledged.
         let mut survived = -1;
         for (number, (told, is_found)) in told.iter().zip(is_found).enumerate() {
             match told {
                 Told::Open => self.open += 1,
-                Told::Refused => {
-                    self.refused += 1;
+                Told::Refused | Told::NotPersisted => {
+                    let is_refused = *told == Told::Refused;
+                    self.refused += usize::from(is_refused);
+                    self.not_persisted += usize::from(!is_refused);
                     self.denied += usize::from(*is_found);
-                }
-                Told::NotPersisted => {
-                    self.not_persisted += 1;
-                    self.denied += usize::from(*is_found);
+                    if *is_found {
+                        self.note(index, number, *told, "and there");
+                    }
                 }
                 Told::MaybePersisted if *is_found => self.maybe_found += 1,
                 Told::MaybePersisted => self.maybe_absent += 1,
@@ -94,13 +111,27 @@ impl Verdict {
                         self.lost += 1;
                         let is_cut = offset.is_some_and(|at| partition.is_cut(survived, at));
                         self.lost_at_failover += usize::from(is_cut);
+                        if !is_cut {
+                            let words = format!("lost, {survived} survived before it");
+                            self.note(index, number, *told, &words);
+                        }
                     } else if let Some(offset) = offset {
                         let is_there = partition.number_at(*offset) == Some(number);
                         self.misplaced += usize::from(!is_there);
+                        if !is_there {
+                            self.note(index, number, *told, "and elsewhere");
+                        }
                         survived = survived.max(if is_there { *offset } else { -1 });
                     }
                 }
             }
+        }
+    }
+
+    fn note(&mut self, partition: usize, number: usize, told: Told, words: &str) {
+        if self.examples.len() < EXAMPLES_MAX {
+            self.examples
+                .push(format!("{partition}:{number} {told:?} {words}"));
         }
     }
 
@@ -115,7 +146,7 @@ impl Verdict {
     }
 
     /// Names and counts.
-    pub(crate) const fn counts(&self) -> [(&'static str, usize); 15] {
+    pub(crate) const fn counts(&self) -> [(&'static str, usize); 16] {
         [
             ("acked", self.acked),
             ("acked_nowhere", self.acked_nowhere),
@@ -131,6 +162,7 @@ impl Verdict {
             ("denied", self.denied),
             ("duplicated", self.duplicated),
             ("out_of_order", self.out_of_order),
+            ("late_maybe", self.late_maybe),
             ("foreign", self.foreign),
         ]
     }
@@ -224,7 +256,10 @@ mod tests {
     #[test]
     fn an_overtaken_record_is_out_of_order() {
         let verdict = judge(&[acked(1), acked(0)], &[Some(1), Some(0)], &[0]);
-        assert_eq!((verdict.out_of_order, verdict.misplaced), (1, 0));
+        assert_eq!((verdict.out_of_order, verdict.late_maybe), (1, 0));
+        assert!(!verdict.is_kept());
+        let verdict = judge(&[Told::MaybePersisted, acked(0)], &[Some(1), Some(0)], &[0]);
+        assert_eq!((verdict.out_of_order, verdict.late_maybe), (1, 1));
         assert!(!verdict.is_kept());
     }
 

@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(240);
 /// Send through the proxy, and obey: `start`, `storm`, `calm`, `cut DOOR`, `hold DOOR MS`,
 /// `progress`, `finish`, `judge FILE`.
 ///
-/// Doors count from 0. `finish` is answered when every record has its outcome.
+/// Doors count from 0. `finish` sends a last record to every partition and is answered when all
+/// have their outcomes.
 #[derive(Args)]
 pub(crate) struct Run {
     #[command(flatten)]
@@ -68,7 +69,7 @@ impl Run {
         };
         let mut stage = Stage {
             producer: Producer::new(self.place.config()?)?,
-            account: Arc::new(Account::new(load.partitions, load.records_each)),
+            account: Arc::new(Account::new(load.partitions, load.records_each + 1)),
             began: Instant::now(),
             sending: None,
             load,
@@ -148,6 +149,9 @@ impl Stage {
         if let Some(sending) = self.sending.take() {
             sending.join().map_err(|_| "the sender panicked")?;
         }
+        // So that the leaders of the end have written something: a loss before it shows as one.
+        self.load
+            .send_round(self.load.records_each, &self.producer, &self.account);
         // What it does not complete is open, which the judge sees.
         let end = Instant::now() + PATIENCE;
         if let Err(error) = self.producer.flush(PATIENCE) {
@@ -178,6 +182,7 @@ impl Stage {
         let reasons: Vec<String> = reasons
             .map(|(why, count)| format!("{}:{count}", quoted(&why)))
             .collect();
+        let examples: Vec<String> = verdict.examples.iter().map(|it| quoted(it)).collect();
         write!(
             told,
             r#""sent":{},"repeated":{},"connections":{},"retries":{},"seconds":{:.1},"#,
@@ -189,10 +194,11 @@ impl Stage {
         )?;
         write!(
             told,
-            r#""is_true":{},"is_kept":{},"reasons":{{{}}}}}"#,
+            r#""is_true":{},"is_kept":{},"reasons":{{{}}},"examples":[{}]}}"#,
             verdict.is_true() && count(&self.account.repeated) == 0,
             verdict.is_kept() && count(&self.account.repeated) == 0,
-            reasons.join(",")
+            reasons.join(","),
+            examples.join(",")
         )?;
         Ok(told)
     }

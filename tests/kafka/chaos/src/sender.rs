@@ -1,7 +1,6 @@
 //! Numbered records at an even pace, and the account of what is told about them.
 
 use crate::account::Account;
-use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -23,26 +22,30 @@ impl Load {
     /// Sends everything, to the partitions in turn; returns when all was given to `send`.
     pub(crate) fn send(&self, producer: &Producer, account: &Arc<Account>) {
         let began = Instant::now();
-        let mut value = Vec::with_capacity(self.value_bytes + 32);
         for number in 0..self.records_each {
             let due = began + self.due(number);
             let early = due.saturating_duration_since(Instant::now());
             if early > Duration::from_millis(1) {
                 thread::sleep(early);
             }
-            for partition in 0..self.partitions {
-                self.write_value(partition, number, &mut value);
-                let to = i32::try_from(partition).expect("partitions are few");
-                let record = Record::to(&self.topic).partition(to).value(&value);
-                let theirs = Arc::clone(account);
-                let sent = producer.send_with(&record, move |outcome| {
-                    theirs.completed(partition, number, outcome);
-                });
-                if let Err(error) = sent {
-                    account.refused(partition, number, &error);
-                }
-                account.sent.fetch_add(1, Ordering::Relaxed);
+            self.send_round(number, producer, account);
+        }
+    }
+
+    /// Sends the record of this number to every partition.
+    pub(crate) fn send_round(&self, number: usize, producer: &Producer, account: &Arc<Account>) {
+        for partition in 0..self.partitions {
+            let value = self.value(partition, number);
+            let to = i32::try_from(partition).expect("partitions are few");
+            let record = Record::to(&self.topic).partition(to).value(&value);
+            let theirs = Arc::clone(account);
+            let sent = producer.send_with(&record, move |outcome| {
+                theirs.completed(partition, number, outcome);
+            });
+            if let Err(error) = sent {
+                account.refused(partition, number, &error);
             }
+            account.sent.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -53,9 +56,9 @@ impl Load {
     }
 
     /// `partition:number:` and dots.
-    fn write_value(&self, partition: usize, number: usize, value: &mut Vec<u8>) {
-        value.clear();
-        write!(value, "{partition}:{number}:").expect("a vector takes all");
+    fn value(&self, partition: usize, number: usize) -> Vec<u8> {
+        let mut value = format!("{partition}:{number}:").into_bytes();
         value.resize(self.value_bytes.max(value.len()), b'.');
+        value
     }
 }
