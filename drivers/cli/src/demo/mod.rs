@@ -11,13 +11,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use proof::{Logs, Place, Proof, Receipts};
 use std::collections::VecDeque;
+use std::fmt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use titorelli_mio::{
-    Acks, Config, DeliveryError, DeliveryFuture, Producer, Record, RecordMetadata,
-};
+use titorelli_mio::{Config, DeliveryError, DeliveryFuture, Producer, Record, RecordMetadata};
 use titorelli_serve::{Embedded, EmbeddedConfig};
-use titorelli_sim::cluster::{BrokerId, Cluster};
+use titorelli_sim::cluster::{BrokerId, Cluster, LOSE_ANSWER};
 
 const TOPIC: &str = "pictures";
 const BROKERS: u16 = 3;
@@ -31,9 +30,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Produce to the embedded cluster through failures and prove what arrived.
 ///
-/// Three brokers on free loopback ports; leaders move and connections are cut while records flow.
-/// Exit status 0 when every record was acknowledged, is where its acknowledgement says, and stands
-/// in order.
+/// Three brokers on free loopback ports; leaders move, connections are cut, answers are lost and
+/// brokers are killed while records flow. Exit status 0 when every record was acknowledged, is
+/// where its acknowledgement says, once, and stands in order.
 #[derive(Args)]
 pub(crate) struct Demo {
     /// How many records to produce.
@@ -48,11 +47,7 @@ impl Demo {
         let embedded = Embedded::start(EmbeddedConfig::with_brokers(BROKERS))?;
         embedded.control(|cluster| cluster.create_topic(TOPIC, PARTITIONS));
         let mut run = Run::new(records, config(&embedded.bootstrap()))?;
-        let mut disturber = Disturber {
-            embedded,
-            leader_moves: 0,
-            cuts: 0,
-        };
+        let mut disturber = Disturber::new(embedded);
         let began = Instant::now();
         for number in 0..records {
             run.send(number);
@@ -65,15 +60,11 @@ impl Demo {
         let (elapsed, retries) = (began.elapsed(), run.producer.stats().retries);
         run.progress.finish_and_clear();
         run.producer.close(PATIENCE);
-        let Disturber {
-            embedded,
-            leader_moves,
-            cuts,
-        } = disturber;
-        let proof = Proof::judge(&run.receipts, &read(&embedded.into_cluster()));
+        let told = disturber.to_string();
+        let proof = Proof::judge(&run.receipts, &read(&disturber.embedded.into_cluster()));
         print(&format!(
-            "{records} records through {BROKERS} brokers in {:.1} s: {leader_moves} leaders moved, \
-             connections to a broker cut {cuts} times, {retries} retries\n\n{proof}",
+            "{records} records through {BROKERS} brokers in {:.1} s: {told}, {retries} retries\n\n\
+             {proof}",
             elapsed.as_secs_f64()
         ))?;
         Ok(if proof.is_kept() {
@@ -84,16 +75,13 @@ impl Demo {
     }
 }
 
-/// Everything that this version can promise: all in-sync replicas, retries, order.
+/// What must arrive once and in order, with pauses as short as loopback is.
 fn config(bootstrap: &str) -> Config {
-    let mut config = Config::default();
+    let mut config = Config::durable();
     config.bootstrap_servers = vec![bootstrap.to_owned()];
-    config.acks = Acks::All;
-    config.retries = u32::MAX;
     config.linger = Duration::from_millis(2);
     config.retry_backoff = Duration::from_millis(20);
-    // One in flight keeps the order of records within a partition through retries.
-    config.max_in_flight_requests_per_connection = 1;
+    config.reconnect_backoff = Duration::from_millis(20);
     config
 }
 
@@ -170,21 +158,42 @@ impl Run {
     }
 }
 
-/// The cluster, and what is done to it: in turn a leader moves and connections are cut.
+/// The cluster, and what is done to it, in turn.
 struct Disturber {
     embedded: Embedded,
+    steps: usize,
     leader_moves: usize,
     cuts: usize,
+    lost_answers: usize,
+    kills: usize,
+    /// A broker that was killed and is not back yet.
+    down: Option<BrokerId>,
 }
 
 impl Disturber {
-    fn disturb(&mut self) {
-        if self.leader_moves > self.cuts {
-            let broker = BrokerId(turn(self.cuts, BROKERS.into()) + 1);
-            self.embedded.cut_connections(Some(broker));
-            self.cuts += 1;
-            return;
+    fn new(embedded: Embedded) -> Self {
+        Self {
+            embedded,
+            steps: 0,
+            leader_moves: 0,
+            cuts: 0,
+            lost_answers: 0,
+            kills: 0,
+            down: None,
         }
+    }
+
+    fn disturb(&mut self) {
+        match self.steps % 4 {
+            0 => self.move_leader(),
+            1 => self.kill(),
+            2 => self.cut(),
+            _ => self.lose_answers(),
+        }
+        self.steps += 1;
+    }
+
+    fn move_leader(&mut self) {
         let partition = turn(self.leader_moves, PARTITIONS);
         self.embedded.control(move |cluster| {
             let (leader, _epoch) = cluster.leader(TOPIC, partition);
@@ -192,6 +201,52 @@ impl Disturber {
             cluster.move_leader(TOPIC, partition, BrokerId(next));
         });
         self.leader_moves += 1;
+    }
+
+    /// A broker goes down in the midst of its work; it is back two steps later.
+    fn kill(&mut self) {
+        let broker = BrokerId(turn(self.kills, BROKERS.into()) + 1);
+        self.embedded
+            .control(move |cluster| cluster.set_down(broker));
+        self.down = Some(broker);
+        self.kills += 1;
+    }
+
+    fn cut(&mut self) {
+        let broker = BrokerId(turn(self.cuts, BROKERS.into()) + 1);
+        self.embedded.cut_connections(Some(broker));
+        self.cuts += 1;
+    }
+
+    /// Every partition's next batch is written, and its connection ends in place of the answer.
+    fn lose_answers(&mut self) {
+        let down = self.down.take();
+        self.embedded.control(move |cluster| {
+            if let Some(broker) = down {
+                cluster.set_up(broker);
+            }
+            for partition in 0..PARTITIONS {
+                cluster.fail_next(TOPIC, partition, LOSE_ANSWER, true);
+            }
+        });
+        self.lost_answers += 1;
+    }
+}
+
+impl fmt::Display for Disturber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            leader_moves,
+            kills,
+            cuts,
+            lost_answers,
+            ..
+        } = self;
+        write!(
+            f,
+            "{leader_moves} leaders moved, {kills} brokers killed, connections to a broker cut \
+             {cuts} times, answers lost {lost_answers} times"
+        )
     }
 }
 

@@ -56,7 +56,13 @@ impl Proof {
         for (number, place) in receipts.places.iter().enumerate() {
             let Some(place) = place else { continue };
             proof.acknowledged += 1;
-            proof.lost += usize::from(at(logs, *place) != Some(number));
+            // A copy that the broker knew again may have been acknowledged without an offset.
+            let is_there = if place.offset < 0 {
+                is_found[number]
+            } else {
+                at(logs, *place) == Some(number)
+            };
+            proof.lost += usize::from(!is_there);
         }
         proof
     }
@@ -78,10 +84,11 @@ impl Proof {
         }
     }
 
-    /// Whether everything that this version promises is kept: all but the absence of duplicates.
+    /// Whether every record is there, once, in order, and where it was said to be.
     pub(crate) const fn is_kept(&self) -> bool {
         self.acknowledged == self.accepted
             && self.lost == 0
+            && self.duplicated == 0
             && self.out_of_order == 0
             && self.foreign == 0
     }
@@ -94,7 +101,6 @@ fn at(logs: &Logs, place: Place) -> Option<usize> {
 
 impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let duplicates = "a response was lost, so the batch was sent again";
         for (name, count, words) in [
             ("accepted", self.accepted, "by the producer"),
             ("acknowledged", self.acknowledged, "to the application"),
@@ -104,7 +110,7 @@ impl fmt::Display for Proof {
                 self.lost,
                 "acknowledged, and not where the acknowledgement says",
             ),
-            ("duplicated", self.duplicated, duplicates),
+            ("duplicated", self.duplicated, "in the logs more than once"),
             ("out of order", self.out_of_order, "within a partition"),
             (
                 "foreign",
@@ -157,6 +163,13 @@ mod tests {
     }
 
     #[test]
+    fn a_record_without_an_offset_is_lost_only_if_it_is_nowhere() {
+        let receipts = receipts(&[Some((0, 0)), Some((0, -1)), Some((0, -1))]);
+        let proof = Proof::judge(&receipts, &vec![log(&[0, 1])]);
+        assert_eq!((proof.acknowledged, proof.lost), (3, 1));
+    }
+
+    #[test]
     fn a_batch_written_twice_is_duplicated_and_not_out_of_order() {
         let receipts = receipts(&[Some((0, 2)), Some((0, 3)), Some((0, 4))]);
         let proof = Proof::judge(&receipts, &vec![log(&[0, 1, 0, 1, 2])]);
@@ -164,7 +177,7 @@ mod tests {
             (proof.duplicated, proof.out_of_order, proof.lost),
             (2, 0, 0)
         );
-        assert!(proof.is_kept());
+        assert!(!proof.is_kept());
     }
 
     #[test]
