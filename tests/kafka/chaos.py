@@ -144,11 +144,15 @@ def write_log(cluster, topic, path, leaders):
 
 
 def ids(cluster, topic):
-    """How many producer ids and epochs wrote to the topic."""
-    found = set()
+    """How many producer ids and epochs wrote to the topic, and how often their numbers fell."""
+    found, falls = set(), 0
     for log in Path(cluster.folder).glob(f"broker-1/data/{topic}-[0-9]*/*.log"):
-        found |= segments.producers(log.read_bytes())
-    return {"ids": len({identity for identity, _ in found}), "epochs": len(found)}
+        greatest = {}
+        for identity, epoch, sequence in segments.sequences(log.read_bytes()):
+            falls += sequence < greatest.get((identity, epoch), 0)
+            greatest[identity, epoch] = sequence
+        found |= greatest.keys()
+    return {"ids": len({identity for identity, _ in found}), "epochs": len(found), "wraps": falls}
 
 
 def judge(mode, verdict):
@@ -165,6 +169,8 @@ def judge(mode, verdict):
         wrong.append(f"{verdict['lost']} lost, {allowed} may be")
     failed = sum(verdict[name] for name in ("not_persisted", "refused", "maybe_found",
                                             "maybe_absent"))
+    if mode == "wrap" and not verdict["wraps"]:
+        wrong.append("no number came after the last")
     if mode in ("durable", "wrap") and failed:
         wrong.append(f"{failed} failed, although nothing lasted as long as delivery_timeout")
     return "; ".join(wrong)

@@ -1,5 +1,6 @@
 """Log segments as brokers write them: what is really on disk, not what was asked for."""
 
+import struct
 from pathlib import Path
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
@@ -49,11 +50,9 @@ def epochs_of(folder, topic, partition):
     return list(leader_epochs(b"".join(log.read_bytes() for log in logs)))
 
 
-def producers(data):
-    """The (producer id, producer epoch) that wrote batches (magic 2): at bytes 43 and 51."""
-    at, found = 0, set()
+def sequences(data):
+    """The (producer id, producer epoch, base sequence) of each batch (magic 2): from byte 43 on."""
+    at = 0
     while at + 61 <= len(data):
-        found.add((int.from_bytes(data[at + 43:at + 51], "big", signed=True),
-                   int.from_bytes(data[at + 51:at + 53], "big", signed=True)))
+        yield struct.unpack_from(">qhi", data, at + 43)
         at += 12 + int.from_bytes(data[at + 8:at + 12], "big")
-    return found
