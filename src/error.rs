@@ -4,6 +4,7 @@
 //! [`DeliveryError`]: an accepted record failed. Bytes from a broker are never an error of a call:
 //! they close a connection and become retries or deliveries.
 
+use crate::biography::Biography;
 use crate::boundary::{CloseCause, WaiterId};
 use crate::wire::ErrorCode;
 use core::fmt;
@@ -210,6 +211,8 @@ pub struct DeliveryError {
     pub splits: u32,
     /// Time from the opening of the batch to its end.
     pub age: Duration,
+    /// What happened to it in that time.
+    pub biography: Arc<Biography>,
 }
 
 /// What ended a record.
@@ -305,6 +308,7 @@ impl DeliveryError {
 }
 
 impl fmt::Display for DeliveryError {
+    /// In a sentence; with `{:#}` each attempt is told.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.partition < 0 {
             // It never came as far as a batch: there is nothing to tell of its way.
@@ -323,9 +327,13 @@ impl fmt::Display for DeliveryError {
             write!(f, ", {} of them in a larger batch", self.splits)?;
         }
         match self.broker {
-            Some(node) => write!(f, ", last at broker {node}"),
-            None => f.write_str(", never sent"),
+            Some(node) => write!(f, ", last at broker {node}")?,
+            None => f.write_str(", never sent")?,
         }
+        if f.alternate() {
+            return write!(f, "; {}", self.biography);
+        }
+        write!(f, " ({})", self.biography.spent)
     }
 }
 
@@ -346,11 +354,13 @@ mod tests {
             attempts: 0,
             splits: 0,
             age: Duration::ZERO,
+            biography: Arc::default(),
         };
         let words = "orders: not serialized: no such customer";
         assert_eq!(error("orders", -1).to_string(), words);
         assert_eq!(error("", -1).to_string(), &words[8..]);
-        let words = "orders-0: not serialized: no such customer; 0 attempts in 0ns, never sent";
+        let words = "orders-0: not serialized: no such customer; 0 attempts in 0ns, never sent \
+                     (no time at all)";
         assert_eq!(error("orders", 0).to_string(), words);
     }
 }

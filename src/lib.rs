@@ -43,6 +43,7 @@
 
 mod accumulator;
 mod backoff;
+mod biography;
 mod boundary;
 pub mod config;
 mod connection;
@@ -66,6 +67,7 @@ mod time;
 mod trace;
 pub mod wire;
 
+pub use biography::{Attempt, Biography, Spent};
 pub use boundary::{
     BatchId, CloseCause, ConnId, Deadline, Delivery, FlushId, Input, Outcome, Output,
     PartitionInfo, PartitionLists, Reason, SealJob, SealedJob, Ticket, WaiterId,

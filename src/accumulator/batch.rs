@@ -1,5 +1,6 @@
 //! One batch, from its first record to its completion.
 
+use super::life::Life;
 use crate::boundary::{BatchId, ConnId};
 use crate::error::DeliveryCause;
 use crate::slot::PartitionSlot;
@@ -55,6 +56,7 @@ pub(crate) struct Batch {
     /// Its deadline is past, and it is still being found out whether it was written.
     pub(crate) is_overdue: bool,
     pub(crate) history: History,
+    pub(crate) life: Life,
 }
 
 /// The tickets of a batch that another was divided into: ranges of that one's, in order. They are

@@ -101,6 +101,7 @@ impl Accumulator {
             place: Place::Queued,
             is_overdue: parent.is_overdue,
             history: parent.history.clone(),
+            life: parent.life.clone(),
         });
         self.live.insert_before(before.0, slot.0);
         slot

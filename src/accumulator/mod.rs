@@ -6,6 +6,7 @@
 
 pub(crate) mod batch;
 mod divide;
+pub(crate) mod life;
 pub(crate) mod links;
 pub(crate) mod memory;
 
@@ -18,6 +19,7 @@ use crate::wire::record_batch::HEADER_BYTES;
 use crate::wire::{Format, Front, message_set, record};
 use batch::{Batch, Content, History, OpenBatch, Place};
 use core::time::Duration;
+use life::Life;
 use links::Links;
 use memory::Memory;
 
@@ -242,6 +244,7 @@ impl Accumulator {
             place: Place::Open,
             is_overdue: false,
             history: History::default(),
+            life: Life::begun(now),
         });
         self.next_ordinal += 1;
         self.live.push_back(slot.0);

@@ -79,6 +79,7 @@ pub fn placeless(topic: &str, cause: DeliveryCause) -> error::DeliveryError {
         attempts: 0,
         splits: 0,
         age: Duration::ZERO,
+        biography: Arc::default(),
     }
 }
 
@@ -101,7 +102,8 @@ impl fmt::Display for DeliveryError {
         } else {
             "it was not written: sending it again is safe"
         };
-        write!(f, "{}; {truth}", self.error)
+        self.error.fmt(f)?;
+        write!(f, "; {truth}")
     }
 }
 

@@ -1,6 +1,7 @@
 //! What became of an attempt, and what becomes of its batch: acked, sent again, or failed.
 
 use super::Sender;
+use super::chronicle::Sent;
 use super::hint::Hint;
 use super::verdict::{self, Trace, Verdict};
 use crate::boundary::{ConnId, Outcome};
@@ -20,9 +21,13 @@ const OFFSET_MAX: i64 = i64::MAX - i32::MAX as i64;
 impl Sender {
     /// The answer to a produce request. What it says of partitions that were not asked about is
     /// ignored; what it leaves out is unknown (invariant B3).
-    pub(super) fn on_produced(&mut self, conn: ConnId, carried: &[Carried], answer: Response) {
+    pub(super) fn on_produced(&mut self, conn: ConnId, request: &Request, answer: Response) {
+        let RequestKind::Produce(carried) = &request.kind else {
+            unreachable!("it is the answer to such a request");
+        };
         let slot = self.connections[&conn].broker;
         let node = self.brokers[slot.index()].node;
+        let sent = Sent::of(request, node, request.ends_at);
         // Brokers answer in an order of their own. The sort is stable: the first of duplicates
         // stays first, and counts.
         let mut results = answer.partitions;
@@ -33,7 +38,7 @@ impl Sender {
             let result = results
                 .get(found)
                 .filter(|result| self.order(result, *carried).is_eq());
-            self.on_answered(*carried, node, result);
+            self.on_answered(*carried, &sent, result);
             hints.extend(result.and_then(|result| Hint::of(result, carried.partition)));
         }
         self.follow(&hints, node, &answer.node_endpoints);
@@ -52,7 +57,7 @@ impl Sender {
         by_topic.then(result.index.cmp(&partition.index))
     }
 
-    fn on_answered(&mut self, carried: Carried, node: i32, result: Option<&PartitionResult>) {
+    fn on_answered(&mut self, carried: Carried, sent: &Sent, result: Option<&PartitionResult>) {
         self.lanes[carried.partition.index()].on_returned();
         let Some(slot) = self.accumulator.find(carried.batch) else {
             // It was completed meanwhile; a late answer changes no outcome (S1, S6).
@@ -62,12 +67,16 @@ impl Sender {
         };
         let history = &mut self.accumulator.batch_mut(slot).history;
         history.attempts += 1;
-        history.last_broker = Some(node);
+        history.last_broker = Some(sent.node);
         let Some(result) = result else {
             history.is_unresolved = true;
             let cause = DeliveryCause::Protocol("the answer leaves the partition out".into());
+            self.put_down_attempt(slot, sent, Some(cause.clone()));
             return self.retry_or_fail(slot, cause);
         };
+        if result.error != ErrorCode::NONE {
+            self.put_down_attempt(slot, sent, Some(refusal(result)));
+        }
         match verdict::verdict(result.error, self.config.enable_idempotence) {
             Verdict::Acked => {
                 self.lanes[carried.partition.index()].on_acked();
@@ -173,13 +182,13 @@ impl Sender {
         }
     }
 
-    /// The connection of an attempt is gone. Without a byte out it was none (S12).
+    /// The connection of an attempt is gone; `sent`: with which request. Without a byte out it was
+    /// none (S12).
     pub(super) fn on_attempt_lost(
         &mut self,
         carried: Carried,
-        node: i32,
+        sent: Option<&Sent>,
         cause: &DeliveryCause,
-        has_left: bool,
     ) {
         self.lanes[carried.partition.index()].on_returned();
         let Some(slot) = self.accumulator.find(carried.batch) else {
@@ -188,15 +197,16 @@ impl Sender {
         };
         let history = &mut self.accumulator.batch_mut(slot).history;
         history.last_failure = Some(cause.clone());
-        if !has_left {
+        let Some(sent) = sent else {
             if history.attempts == 0 {
                 self.take_back_numbers(slot);
             }
             return self.requeue(slot);
-        }
+        };
         history.attempts += 1;
-        history.last_broker = Some(node);
+        history.last_broker = Some(sent.node);
         history.is_unresolved = true;
+        self.put_down_attempt(slot, sent, Some(cause.clone()));
         self.retry_or_fail(slot, cause.clone());
     }
 
@@ -244,7 +254,7 @@ impl Sender {
         let most = self.config.effective_delivery_timeout();
         let until = self.now + Duration::from_millis(millis).min(most);
         let broker = &mut self.brokers[slot.index()];
-        broker.throttled_until = broker.throttled_until.max(until);
+        broker.throttle(self.now, until);
         let node = broker.node;
         self.trace(|_| TraceEvent::Throttled { node, until });
     }

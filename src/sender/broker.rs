@@ -8,6 +8,7 @@ use crate::error::DeliveryCause;
 use crate::slot::PartitionSlot;
 use crate::time::Instant;
 use crate::wire::Format;
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -35,6 +36,9 @@ pub(crate) struct Broker {
     pub(crate) last_failure: Option<(DeliveryCause, &'static str)>,
     /// No request before (KIP-219).
     pub(crate) throttled_until: Instant,
+    /// When the present or last throttle began, and how long those before it were together.
+    throttled_since: Instant,
+    throttled_before: Duration,
     /// Closed batches that wait in the lanes it leads.
     pub(crate) backlog_batches: usize,
     /// Partitions with something to send, each at most once, served in turn (L10).
@@ -58,10 +62,27 @@ impl Broker {
             format: None,
             last_failure: None,
             throttled_until: Instant::ZERO,
+            throttled_since: Instant::ZERO,
+            throttled_before: Duration::ZERO,
             backlog_batches: 0,
             ring: VecDeque::new(),
             ready_since: Instant::ZERO,
         }
+    }
+
+    /// It asks for a pause until then.
+    pub(crate) fn throttle(&mut self, now: Instant, until: Instant) {
+        if self.throttled_until <= now {
+            self.throttled_before += self.throttled_until.since(self.throttled_since);
+            self.throttled_since = now;
+        }
+        self.throttled_until = self.throttled_until.max(until);
+    }
+
+    /// For how long it has throttled, all in all.
+    pub(crate) fn throttled(&self, now: Instant) -> Duration {
+        let present = self.throttled_until.min(now).since(self.throttled_since);
+        self.throttled_before + present
     }
 
     pub(crate) fn is_bootstrap(&self) -> bool {

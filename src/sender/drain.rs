@@ -194,6 +194,7 @@ impl Sender {
                 .expect("a due lane has an open batch")
         });
         self.number(slot);
+        self.put_down_drained(slot);
         let draft = self.connections[&conn].next_draft();
         let batch = self.accumulator.batch_mut(slot);
         batch.place = Place::Drained { conn, draft };

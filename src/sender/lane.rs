@@ -6,6 +6,8 @@
 use super::sequence::Sequences;
 use crate::boundary::ConnId;
 use crate::slot::{BatchSlot, BrokerSlot};
+use crate::time::Instant;
+use core::time::Duration;
 use std::collections::VecDeque;
 
 /// The lane of a partition.
@@ -28,6 +30,9 @@ pub(crate) struct Lane {
     pub(crate) sequences: Sequences,
     /// The newest epoch of a leader so far.
     leader_epoch: i32,
+    /// For how long it had something to send and no leader, and since when it has none.
+    without_leader: Duration,
+    leaderless_since: Option<Instant>,
     /// The ring this lane is in.
     pub(crate) ring: Option<BrokerSlot>,
     /// The leader, to whose backlog the queue counts.
@@ -87,6 +92,21 @@ impl Lane {
 
     pub(crate) fn on_acked(&mut self) {
         self.is_proven = true;
+    }
+
+    /// It has something to send, and a leader or none.
+    pub(crate) fn on_wanted(&mut self, now: Instant, has_leader: bool) {
+        if !has_leader {
+            self.leaderless_since.get_or_insert(now);
+        } else if let Some(since) = self.leaderless_since.take() {
+            self.without_leader += now.since(since);
+        }
+    }
+
+    /// For how long it had something to send and no leader.
+    pub(crate) fn without_leader(&self, now: Instant) -> Duration {
+        let present = self.leaderless_since.map(|since| now.since(since));
+        self.without_leader + present.unwrap_or_default()
     }
 
     /// The next numbers are of another producer id or epoch, which the leader does not know yet.

@@ -1,6 +1,7 @@
 //! Connections: made, negotiated, read from, lost.
 
 use super::Sender;
+use super::chronicle::Sent;
 use crate::accumulator::batch::Place;
 use crate::boundary::{ConnId, Input, Output};
 use crate::connection::Connection;
@@ -184,10 +185,8 @@ impl Sender {
             }
             RequestKind::Produce(_) => match wire::produce::decode_response(version, frame) {
                 Ok(answer) => {
-                    if let Some(request) = self.pop_answered(conn, correlation_id)
-                        && let RequestKind::Produce(carried) = request.kind
-                    {
-                        self.on_produced(conn, &carried, answer);
+                    if let Some(request) = self.pop_answered(conn, correlation_id) {
+                        self.on_produced(conn, &request, answer);
                     }
                 }
                 Err(error) => self.on_nonsense(conn, &error),
@@ -270,7 +269,8 @@ impl Sender {
             ..
         } = connection;
         for request in in_flight.into_requests().chain(unanswered) {
-            let has_left = left > request.begins_at;
+            let sent = Sent::of(&request, node, left);
+            let sent = (left > request.begins_at).then_some(&sent);
             match request.kind {
                 RequestKind::ApiVersions => {}
                 RequestKind::InitProducerId => self.on_identity_lost(conn, cause),
@@ -279,13 +279,13 @@ impl Sender {
                 }
                 RequestKind::Produce(carried) => {
                     for carried in carried {
-                        self.on_attempt_lost(carried, node, cause, has_left);
+                        self.on_attempt_lost(carried, sent, cause);
                     }
                 }
             }
         }
         for carried in drafts.into_iter().flat_map(|draft| draft.carried) {
-            self.on_attempt_lost(carried, node, cause, false);
+            self.on_attempt_lost(carried, None, cause);
         }
         if self.rules.is_unanswered && was_ready {
             self.doubt_all(slot);

@@ -7,6 +7,7 @@
 mod answer;
 pub(crate) mod ask;
 pub(crate) mod broker;
+mod chronicle;
 mod describe;
 mod divide;
 mod drain;
@@ -192,6 +193,7 @@ impl Sender {
     #[cold]
     #[inline(never)]
     pub(crate) fn on_appended(&mut self, partition: PartitionSlot) {
+        self.put_down_opened(partition);
         self.queue_closed();
         if self.config.linger.is_zero() && self.accumulator.has_open(partition) {
             self.make_open_due(partition);
@@ -235,6 +237,7 @@ impl Sender {
     fn enqueue(&mut self, partition: PartitionSlot, slot: BatchSlot) {
         self.count_backlog(partition, true);
         let order = self.accumulator.batch(slot).order();
+        self.put_down_queued(slot);
         self.accumulator.batch_mut(slot).place = Place::Queued;
         let queue = &mut self.lanes[partition.index()].queue;
         let is_later = |queued: &BatchSlot| self.accumulator.batch(*queued).order() > order;
@@ -263,7 +266,9 @@ impl Sender {
         if !lane.has_work() || lane.ring.is_some() {
             return;
         }
-        let Some(broker) = self.leader_of(partition) else {
+        let leader = self.leader_of(partition);
+        self.lanes[partition.index()].on_wanted(self.now, leader.is_some());
+        let Some(broker) = leader else {
             if self.leaderless.insert(partition) {
                 self.refresh.want_all();
             }
@@ -335,7 +340,11 @@ impl Sender {
             batch.history.is_unresolved = true;
             batch.history.attempts += 1;
             batch.history.last_broker = Some(self.brokers[broker.index()].node);
+            if let Some(sent) = self.sent_with(conn, slot) {
+                self.put_down_attempt(slot, &sent, None);
+            }
         }
+        let biography = self.biography(slot);
         self.abandon_number(slot, was_unresolved);
         let batch = self.accumulator.batch(slot);
         let is_unresolved = batch.history.is_unresolved;
@@ -362,6 +371,7 @@ impl Sender {
             attempts: batch.history.attempts,
             splits: batch.history.divisions,
             age: self.now.since(batch.created),
+            biography: Arc::new(biography),
         };
         let outcome = if is_unresolved {
             Outcome::MaybePersisted(error)

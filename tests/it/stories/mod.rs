@@ -15,6 +15,7 @@ mod reborn;
 mod replicas;
 mod requests;
 mod sending;
+mod telling;
 mod timing;
 mod too_large;
 mod waiting;

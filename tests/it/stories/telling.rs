@@ -1,0 +1,71 @@
+//! Errors that tell a record's life.
+
+use core::time::Duration;
+
+use titorelli::Config;
+use titorelli_sim::codec::error_code::NOT_ENOUGH_REPLICAS;
+use titorelli_sim::{RecordState, Story, ms};
+
+/// What a story's record failed with, in full.
+fn life(story: &Story, record: titorelli_sim::RecordId) -> titorelli::DeliveryError {
+    match story.state(record) {
+        RecordState::NotPersisted(error) | RecordState::MaybePersisted(error) => error.clone(),
+        other @ (RecordState::Waiting(_)
+        | RecordState::Rejected(_)
+        | RecordState::Accepted(_)
+        | RecordState::Acked { .. }
+        | RecordState::Cancelled) => panic!("{other:?}"),
+    }
+}
+
+fn impatient(config: &mut Config) {
+    config.linger = ms(5);
+    config.retries = 100;
+    config.request_timeout = ms(400);
+    config.delivery_timeout = Some(ms(1_000));
+    config.backoff_jitter_percent = 0;
+}
+
+/// One attempt is refused, one is not answered, and one is under way when the record's time is up.
+#[test]
+fn a_record_tells_its_attempts_and_where_its_time_went() {
+    let mut story = Story::new(impatient);
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    story.fails_next("orders/0", NOT_ENOUGH_REPLICAS);
+    let a = story.send("orders/0", "a");
+    story.wait(ms(100));
+    story.silence("b1");
+    story.wait(ms(500));
+    story.silence("b1");
+    story.run_until_idle();
+    let error = life(&story, a);
+    let spent = error.biography.spent;
+    let spans = [
+        spent.lingering,
+        spent.without_leader,
+        spent.backing_off,
+        spent.throttled,
+        spent.queued,
+        spent.in_flight,
+    ];
+    assert_eq!(spans.iter().sum::<Duration>(), error.age, "{spent}");
+    crate::snapshots::check("told__three_attempts", &format!("{error}\n{error:#}"));
+}
+
+/// No leader, then no connection: where its time went is all that there is to tell.
+#[test]
+fn a_record_that_never_left_tells_what_it_waited_for() {
+    let mut story = Story::new(impatient);
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    for broker in ["b1", "b2", "b3"] {
+        story.take_down(broker);
+    }
+    story.wait(ms(300));
+    let a = story.send("orders/0", "a");
+    story.run_until_idle();
+    let error = life(&story, a);
+    assert_eq!(error.biography.attempts, []);
+    crate::snapshots::check("told__never_left", &format!("{error}\n{error:#}"));
+}
