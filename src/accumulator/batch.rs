@@ -132,6 +132,8 @@ pub(crate) struct History {
     pub(crate) attempts: u32,
     /// Those of them after which the batch was divided: `retries` does not count them (S12).
     pub(crate) divisions: u32,
+    /// Whether records that a broker named were taken out of it (KIP-467).
+    pub(crate) is_cleared: bool,
     /// Whether the fate of an attempt is unknown. Never reset: a later refusal of a retry says
     /// nothing of the earlier attempt (invariant S2).
     pub(crate) is_unresolved: bool,

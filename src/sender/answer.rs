@@ -107,6 +107,7 @@ impl Sender {
                 self.requeue(slot);
                 self.fail(slot, refusal(result));
             }
+            Verdict::Fail(Trace::None) if self.may_clear(slot, result) => self.clear(slot, result),
             Verdict::Fail(trace) => {
                 self.note_trace(slot, trace, result);
                 self.requeue(slot);

@@ -9,6 +9,7 @@ mod faults;
 mod hints;
 mod isolation;
 mod losing;
+mod named;
 mod old_brokers;
 mod pipelining;
 mod reborn;
