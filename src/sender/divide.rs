@@ -67,7 +67,7 @@ impl Sender {
         batch.history.not_before = self.now;
         let (partition, count) = (batch.partition, batch.record_count);
         let named = named(result, count);
-        let mut groups: Vec<_> = named.keys().map(|place| vec![*place..place + 1]).collect();
+        let mut groups: Vec<_> = named.keys().copied().map(one).collect();
         groups.push(gaps(named.keys().copied(), count));
         self.stats.splits += 1;
         // Its number would be another batch's (I2): it is a hole.
@@ -115,6 +115,11 @@ fn named(result: &PartitionResult, count: u32) -> BTreeMap<u32, Option<&str>> {
         }
     }
     named
+}
+
+/// A group of one record.
+fn one(place: u32) -> Vec<Range<u32>> {
+    core::iter::once(place..place + 1).collect()
 }
 
 /// What lies between these places, up to `count`.
@@ -176,6 +181,6 @@ mod tests {
         let named = named(&result, 6);
         assert_eq!(named, BTreeMap::from([(2, None), (5, Some("no key"))]));
         assert_eq!(gaps(named.into_keys(), 6), [0..2, 3..5]);
-        assert_eq!(gaps([0, 1].into_iter(), 3), [2..3]);
+        assert_eq!(gaps([0, 1].into_iter(), 3), one(2));
     }
 }

@@ -48,12 +48,12 @@ fn two_megabytes(change: impl FnOnce(&mut Config)) -> Duration {
         .collect();
     world.run_until_quiet();
     let log = world.cluster().log("orders", 0);
-    assert_eq!(log.batch_count(), 1 + u64::try_from(BATCHES).unwrap());
+    assert_eq!(log.batch_count(), 1 + u64::try_from(BATCHES).expect("few"));
     for (nth, id) in sent.into_iter().enumerate() {
         let RecordState::Acked { offset, .. } = *world.journal().state(id) else {
             panic!("{nth} is acked");
         };
-        assert_eq!(offset, i64::try_from(nth).unwrap() + 1, "in order");
+        assert_eq!(offset, i64::try_from(nth).expect("few") + 1, "in order");
     }
     world.now().since(began)
 }

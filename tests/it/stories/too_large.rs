@@ -181,3 +181,25 @@ fn parts_expire_with_the_batch_that_they_come_from() {
     assert_eq!((certain.count(), unsure.count()), (2, 3), "{states:?}");
     super::check("too_large_and_expired", &story);
 }
+
+/// With idempotence the number of the batch is a hole: what is under way behind it comes back, and
+/// all is written once and in order under the next epoch.
+#[test]
+fn numbered_batches_behind_one_that_is_split_keep_their_order() {
+    let mut story = story((4, 0, 0), 400, |config| {
+        config.enable_idempotence = true;
+        config.acks = titorelli::Acks::All;
+        config.retries = u32::MAX;
+        config.batch_size = 700;
+        config.linger = ms(0);
+    });
+    story.ready();
+    let values: Vec<String> = (0..12).map(|n| format!("{n:02}{:098}", 0)).collect();
+    let ids = send_all(&mut story, &values);
+    story.run_until_idle();
+    for id in ids {
+        assert!(story.is_acked(id), "{:?}", story.state(id));
+    }
+    expect_values(&story, &values);
+    super::check("too_large_and_numbered", &story);
+}
