@@ -26,6 +26,19 @@ fn seeds_replay_with_the_same_outputs() {
     assert!(held > 100, "bytes are held when their batches end: {held}");
 }
 
+/// A part of a batch is cut out of another's bytes, which a redacted log does not have.
+#[test]
+fn parts_of_batches_replay_with_their_bytes_and_without() {
+    // From here on it is not far to one that has some.
+    let mut seeds = 86..400;
+    let has_parts = |seed: &u64| log_of(*seed, Payloads::Whole).contains(" part ");
+    let seed = seeds.find(has_parts).expect("a batch that is divided");
+    for payloads in [Payloads::Whole, super::REDACTED] {
+        let replayed = replay(&log_of(seed, payloads));
+        assert!(replayed.is_ok(), "seed {seed}: {replayed:?}");
+    }
+}
+
 /// A buffer that the transport still held at its batch's end is not used again, and the next one
 /// may have less room: where memory is short, the log must tell.
 #[test]
