@@ -269,7 +269,7 @@ impl Flights {
                 if let (Some((place, stamp)), false) = (&flight.stamped, request.has_left)
                     && is_own_doing
                 {
-                    self.sequences.on_left_perhaps(place, stamp);
+                    self.sequences.on_left(place, stamp);
                 }
                 if request.has_left || is_own_doing {
                     answer_flight(&mut self.sequences, flight, &[]);
@@ -278,6 +278,15 @@ impl Flights {
         }
         self.asked.take_if(|asked| *asked == conn);
         self.asking.on_end(conn);
+    }
+
+    /// The application is told that a batch failed whose first record has this value.
+    pub(crate) fn on_given_up(&mut self, now: Instant, place: &Named, value: Option<&[u8]>) {
+        let requests = self.lanes.values().flat_map(|lane| &lane.requests);
+        let mut waiting = requests.filter(|request| !request.has_left);
+        let is_it = |flight: &Flight| flight.stamped.as_ref().is_some_and(|(at, _)| at == place);
+        let may_leave = waiting.any(|request| request.flights.iter().any(is_it));
+        self.sequences.on_given_up(now, place, value, may_leave);
     }
 
     /// The core believes in a leader.

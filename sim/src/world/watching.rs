@@ -54,7 +54,7 @@ impl World {
                 } else if let Some(id) = self.journal.with_ticket(delivery.batch, delivery.first) {
                     let value = self.journal.record(id).value.as_deref();
                     let place = ((**topic).to_owned(), partition);
-                    flights.sequences.on_given_up(self.now, &place, value);
+                    flights.on_given_up(self.now, &place, value);
                 }
             }
             Output::Trace(TraceEvent::ConnectionLost {

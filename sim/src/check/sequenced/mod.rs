@@ -142,25 +142,16 @@ impl Sequences {
             self.seen.push(Sight::SequenceWrapped);
         }
         self.is_exhausted = stamp.identity.epoch == i16::MAX;
-        row.push(stamp);
-        let index = row.find(stamp.identity, stamp.base_sequence);
-        row.batch_mut(index.expect("it was put there")).under_way += 1;
+        self.seen.extend(row.is_part(stamp).then_some(Sight::Split));
+        let index = row.push(stamp);
+        row.batch_mut(index).under_way += 1;
+        row.catch_up(index);
         match row.reopened.last_mut() {
             Some(part) if part.0 == stamp.base_sequence => {
                 part.0 = stamp.end();
                 row.reopened.retain(|part| part.0 != part.1);
             }
             Some(_) | None => row.next_sequence = stamp.end(),
-        }
-    }
-
-    /// Nobody knows whether a byte of a batch left: its connection was given up.
-    pub(crate) fn on_left_perhaps(&mut self, place: &Named, stamp: &Stamped) {
-        self.on_left(place, stamp);
-        if let Some(row) = self.rows.get_mut(place)
-            && let Some(index) = row.find(stamp.identity, stamp.base_sequence)
-        {
-            row.catch_up(index);
         }
     }
 
@@ -205,13 +196,25 @@ impl Sequences {
         }
     }
 
-    /// The application is told that a batch failed whose first record has this value.
-    pub(crate) fn on_given_up(&mut self, now: Instant, place: &Named, value: Option<&[u8]>) {
+    /// The application is told that a batch failed whose first record has this value;
+    /// `may_leave`: it may be among those that were handed out, and have not left.
+    pub(crate) fn on_given_up(
+        &mut self,
+        now: Instant,
+        place: &Named,
+        value: Option<&[u8]>,
+        may_leave: bool,
+    ) {
         if !self.are_unique {
             return;
         }
-        if let Some(row) = self.rows.get_mut(place) {
-            row.give_up(now, value);
+        let row = if may_leave {
+            Some(self.rows.entry(place.clone()).or_default())
+        } else {
+            self.rows.get_mut(place)
+        };
+        if let Some(row) = row {
+            row.give_up(now, value, may_leave);
         }
     }
 }

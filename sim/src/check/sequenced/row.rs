@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use titorelli::Instant;
 
+use crate::codec::error_code::{MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE};
 use crate::codec::{Codec, inflate, walk_records};
 
 /// More than any batch of a run inflates to.
@@ -100,6 +101,13 @@ impl Batch {
         !self.is_written && self.lost > 0
     }
 
+    /// Whether it goes on in parts, as far as the wire shows: it was too large, and is not there.
+    pub(super) const fn is_divided(&self) -> bool {
+        let is_too_large =
+            self.refusal == MESSAGE_TOO_LARGE || self.refusal == RECORD_LIST_TOO_LARGE;
+        is_too_large && self.stamp.record_count > 1 && self.lost + self.under_way == 0
+    }
+
     /// Whether its first record's value is this.
     fn begins_with(&mut self, value: Option<&[u8]>) -> bool {
         let stamp = &self.stamp;
@@ -174,8 +182,8 @@ impl Row {
         known.is_some_and(|hole| *hole < index) || self.open().any(is_hole)
     }
 
-    /// A new batch has left.
-    pub(super) fn push(&mut self, stamp: &Stamped) {
+    /// A new batch has left; its place.
+    pub(super) fn push(&mut self, stamp: &Stamped) -> usize {
         let index = self.batches.len();
         if self.identity != Some(stamp.identity) {
             self.begins = index;
@@ -190,7 +198,7 @@ impl Row {
             let is_old = other.stamp.identity != stamp.identity;
             let is_it = other.stamp.content == stamp.content;
             let is_absent = other.lost + other.under_way == 0;
-            let is_over = other.given_up_at.is_some() && is_absent;
+            let is_over = other.given_up_at.is_some() && is_absent && !other.is_divided();
             let goes = is_old && (is_it || is_over);
             if goes && is_absent {
                 holes.entry(other.stamp.identity).or_insert(*index);
@@ -203,11 +211,29 @@ impl Row {
             .insert((stamp.identity, stamp.base_sequence), index);
         self.batches.push(Batch::new(stamp.clone()));
         self.open.insert(place.unwrap_or(kept), index);
+        index
     }
 
     /// A part of a batch has its number now.
     pub(super) fn replace(&mut self, index: usize, stamp: &Stamped) {
         self.batches[index] = Batch::new(stamp.clone());
+    }
+
+    /// Whether a batch that was too large begins with the same record.
+    pub(super) fn is_part(&mut self, stamp: &Stamped) -> bool {
+        let divided: Vec<usize> = self.open.clone();
+        let mut divided = divided.into_iter().filter(|index| {
+            let batch = &self.batches[*index];
+            batch.is_divided() && batch.stamp.record_count > stamp.record_count
+        });
+        let Some(first) = divided.next() else {
+            return false;
+        };
+        let label = stamp.label();
+        [first].into_iter().chain(divided).any(|index| {
+            let whole = &self.batches[index].stamp;
+            label.is_some() && whole.label() == label
+        })
     }
 
     /// It is written, and so is what came before it under its identity: these are returned as far
@@ -227,11 +253,15 @@ impl Row {
             }
             !is_settled
         });
+        let batches = &self.batches;
+        if self.open.iter().all(|open| batches[*open].is_divided()) {
+            self.open.clear();
+        }
         resolved
     }
 
     /// The application was told that the batch failed whose first record has this value.
-    pub(super) fn give_up(&mut self, now: Instant, value: Option<&[u8]>) {
+    pub(super) fn give_up(&mut self, now: Instant, value: Option<&[u8]>, may_leave: bool) {
         for index in &self.open {
             let batch = &mut self.batches[*index];
             if batch.given_up_at.is_none() && batch.begins_with(value) {
@@ -239,19 +269,16 @@ impl Row {
                 return;
             }
         }
-        let value = value.map(Bytes::copy_from_slice);
+        let value = value.filter(|_| may_leave).map(Bytes::copy_from_slice);
         self.ended_unseen.extend(value.map(|value| (value, now)));
     }
 
-    /// A batch counts as one that left when its connection is given up: it may have failed before.
+    /// A batch leaves: it may have failed before.
     pub(super) fn catch_up(&mut self, index: usize) {
         let batch = &mut self.batches[index];
-        if batch.given_up_at.is_none() && !self.ended_unseen.is_empty() {
-            let ended = &self.ended_unseen;
-            batch.given_up_at = batch
-                .stamp
-                .label()
-                .and_then(|label| ended.get(&label).copied());
+        if !self.ended_unseen.is_empty() {
+            let ended = &mut self.ended_unseen;
+            batch.given_up_at = batch.stamp.label().and_then(|label| ended.remove(&label));
         }
     }
 }

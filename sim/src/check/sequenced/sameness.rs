@@ -1,7 +1,6 @@
 //! I2: a number means one batch, to the byte.
 
 use super::row::{Batch, Stamped};
-use crate::codec::error_code::{MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE};
 
 /// What it means that a number was seen before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +21,8 @@ pub(super) fn check(known: &Batch, next: &Stamped) -> Again {
     if is_same {
         return Again::Same;
     }
-    let was_refused = [MESSAGE_TOO_LARGE, RECORD_LIST_TOO_LARGE].contains(&known.refusal)
-        && known.lost + known.under_way == 0;
     assert!(
-        was_refused && next.record_count < stamp.record_count,
+        known.is_divided() && next.record_count < stamp.record_count,
         "I2: {:?} {} was {} records, and is {} others now",
         next.identity,
         next.base_sequence,

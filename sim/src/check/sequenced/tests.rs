@@ -95,7 +95,8 @@ impl Bench {
 
     /// The records whose value is this have failed, and all that was drafted has left.
     fn gives_up(&mut self, value: &[u8]) {
-        self.sequences.on_given_up(self.now, &place(), Some(value));
+        self.sequences
+            .on_given_up(self.now, &place(), Some(value), false);
         self.now = self.now + core::time::Duration::from_millis(100);
     }
 

@@ -41,7 +41,9 @@ pub(super) fn check_new(row: &Row, now: Instant, next: &Stamped, beside: &[Key])
 /// # Panics
 /// An older one waits.
 pub(super) fn check_turn(row: &Row, next: &Stamped, beside: &[Key]) {
-    let is_older = |(_, open): &(usize, &Batch)| open.stamp.content != next.content;
+    // Parts of what was too large are as old as that was: what comes behind it is not judged.
+    let is_older =
+        |(_, open): &(usize, &Batch)| open.stamp.content != next.content && !open.is_divided();
     for (_, open) in row.open().take_while(is_older) {
         let is_under_way = beside.contains(&open.stamp.key());
         assert!(
