@@ -1,5 +1,8 @@
 //! L3: a flush ends when the last record that was accepted before it has ended: not sooner, not
 //! later, and without waiting for linger.
+//!
+//! A record that joined the batch of an earlier one is waited for with it, also when that goes on
+//! in parts.
 
 use std::collections::VecDeque;
 
@@ -17,6 +20,8 @@ pub(crate) struct Flushes {
     waiting: VecDeque<(FlushId, u64)>,
     /// What was accepted before the last of all.
     pressed: u64,
+    /// The rest of a batch that goes on in parts was accepted before this.
+    rest: u64,
 }
 
 impl Flushes {
@@ -34,6 +39,11 @@ impl Flushes {
             self.ended.pop_front();
             self.before += 1;
         }
+    }
+
+    /// A part of a batch has ended, and the last record of the rest was accepted as this.
+    pub(crate) fn on_part_ended(&mut self, last_accepted_as: u64) {
+        self.rest = self.rest.max(last_accepted_as + 1);
     }
 
     pub(crate) fn on_flush(&mut self, id: FlushId, accepted_count: u64) {
@@ -67,7 +77,7 @@ impl Flushes {
     pub(crate) fn check(&self, next: Option<Deadline>) {
         if let Some((id, accepted_count)) = self.waiting.front() {
             assert!(
-                self.before < *accepted_count,
+                self.before < *accepted_count || self.before < self.rest,
                 "L3: {id:?} waits for what was accepted after it"
             );
         }

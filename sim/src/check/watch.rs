@@ -144,6 +144,11 @@ impl Watch {
             self.flushes.on_ended(journal.accepted_as(id));
             self.memory.on_record_ended(journal.record(id));
         }
+        let after = delivery.first + delivery.count;
+        let rest = (after..).map_while(|index| journal.with_ticket(delivery.batch, index));
+        if let Some(last) = rest.last() {
+            self.flushes.on_part_ended(journal.accepted_as(last));
+        }
         if let Some(written) = &mut self.written
             && matches!(delivery.outcome, Outcome::Acked { .. })
         {
