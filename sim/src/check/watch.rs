@@ -16,6 +16,7 @@ use super::verdicts::verdict;
 use super::waiters::Waiters;
 use super::written::Written;
 use crate::cluster::{Access, BrokerConfig};
+use crate::codec::error_code;
 use crate::fault::Fault;
 use crate::journal::{Journal, OwnedRecord, RecordId};
 
@@ -181,6 +182,15 @@ impl Watch {
                 | Fault::Mislead(..)
         ) {
             self.waiters.on_unsure();
+        }
+        if let Fault::LimitBatches(..)
+        | Fault::FailNext {
+            error_code: error_code::MESSAGE_TOO_LARGE | error_code::RECORD_LIST_TOO_LARGE,
+            ..
+        } = fault
+        {
+            // Its parts may take their slots long before they are seen.
+            self.memory.on_part();
         }
         if matches!(fault, Fault::Upgrade(..)) {
             self.linger.on_upgrade();
