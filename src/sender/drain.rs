@@ -193,7 +193,9 @@ impl Sender {
                 .close(partition)
                 .expect("a due lane has an open batch")
         });
-        self.number(slot);
+        if !self.lanes[partition.index()].sequences.is_shifted() {
+            self.number(slot);
+        }
         self.put_down_drained(slot);
         let draft = self.connections[&conn].next_draft();
         let batch = self.accumulator.batch_mut(slot);

@@ -87,6 +87,7 @@ impl Lane {
         if self.in_flight == 0 {
             self.conn = None;
             self.is_retrying = false;
+            self.sequences.on_quiet();
         }
     }
 

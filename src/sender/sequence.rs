@@ -25,6 +25,9 @@ pub(crate) struct Sequences {
     /// The brokers expect another number than that of the oldest batch, which is absent for
     /// certain.
     is_out_of_step: bool,
+    /// Numbers were taken back from batches that are under way to a request: each gets its own when
+    /// it leaves, and none before it.
+    is_shifted: bool,
 }
 
 /// The numbers of a batch.
@@ -108,7 +111,18 @@ impl Sequences {
             return Vec::new();
         };
         self.next = self.given[place].base;
+        self.is_shifted = true;
         self.given.drain(place..).map(|given| given.batch).collect()
+    }
+
+    /// Whether a batch gets its number when it leaves, and not when it is drafted.
+    pub(crate) fn is_shifted(&self) -> bool {
+        self.is_shifted
+    }
+
+    /// Nothing is under way.
+    pub(crate) fn on_quiet(&mut self) {
+        self.is_shifted = false;
     }
 
     /// A batch is in the log. So is what was abandoned before it: a broker takes no number out of
