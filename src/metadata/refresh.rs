@@ -86,6 +86,15 @@ impl Refresh {
             .min_by_key(|deadline| deadline.at)
     }
 
+    /// The number of the request that is under way or comes next, since the last that satisfied.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.failures.saturating_add(1)
+    }
+
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.is_in_flight
+    }
+
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.deadline().is_some_and(|deadline| deadline.at <= now)
     }

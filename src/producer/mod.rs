@@ -415,10 +415,18 @@ impl ProducerCore {
         self.sender.metrics(self.waiters.len())
     }
 
-    /// What is under way, for people.
+    /// Why the record of this ticket is not completed yet, in a sentence: `orders-3: lingering 2.1
+    /// ms more`. `None` when it is completed, or its ticket was never given. O(batches) at most.
     #[must_use]
-    pub fn report(&self) -> Report {
-        let mut report = self.sender.report();
+    pub fn explain(&self, now: Instant, ticket: Ticket) -> Option<String> {
+        self.sender.at(now).explain(ticket)
+    }
+
+    /// What is under way, for people: the memory, every broker, and for every partition with
+    /// something to send why its oldest record waits.
+    #[must_use]
+    pub fn report(&self, now: Instant) -> Report {
+        let mut report = self.sender.report(now);
         report.lines.push(format!(
             "{} calls wait, {} bytes set aside for them",
             self.waiters.len(),

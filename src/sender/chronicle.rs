@@ -21,6 +21,10 @@ pub(super) struct Sent {
 }
 
 impl Sent {
+    pub(super) fn at(&self) -> Instant {
+        self.at
+    }
+
     /// Of a stream whose first `handed` bytes were handed to a transport.
     pub(super) fn of(request: &Request, node: i32, handed: u64) -> Self {
         Self {

@@ -5,6 +5,8 @@ use crate::connection::Connection;
 use crate::connection::phase::Phase;
 use crate::metrics::{Gauges, Metrics};
 use crate::report::Report;
+use crate::time::Instant;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Sender {
@@ -30,12 +32,12 @@ impl Sender {
         )
     }
 
-    /// A line per connection, and per partition that has something under way.
-    pub(crate) fn report(&self) -> Report {
+    /// A line per broker, and per partition with something to send: why its oldest record waits.
+    pub(crate) fn report(&self, now: Instant) -> Report {
+        let now = now.max(self.now);
         let memory = self.accumulator.memory();
         let mut lines = vec![format!(
-            "now {}: {} of {} bytes of buffer_memory in use",
-            self.now,
+            "now {now}: {} of {} bytes of buffer_memory in use",
             memory.used_bytes(),
             memory.limit_bytes()
         )];
@@ -58,24 +60,19 @@ impl Sender {
                 broker.address()
             ));
         }
-        for (index, lane) in self.lanes.iter().enumerate() {
-            if lane.queue.is_empty() && lane.in_flight() == 0 {
-                continue;
-            }
-            let partition = self
-                .metadata
-                .partition(crate::slot::PartitionSlot::at(index));
-            let doubt = lane.sequences.oldest_doubt();
-            let doubt = doubt.map_or(String::new(), |base| {
-                format!(", nothing new before sequence {base} is settled")
-            });
+        let mut oldest = BTreeMap::new();
+        for slot in self.accumulator.live() {
+            let partition = self.accumulator.batch(slot).partition;
+            oldest.entry(partition).or_insert(slot);
+        }
+        for (partition, slot) in oldest {
+            let lane = &self.lanes[partition.index()];
+            let open = usize::from(self.accumulator.has_open(partition));
             lines.push(format!(
-                "{}-{}: {} batches wait, {} under way, leader {:?}{doubt}",
-                self.metadata.topic(partition.topic).name,
-                partition.index,
-                lane.queue.len(),
+                "{} ({} batches wait, {} under way)",
+                self.at(now).explain_batch(slot),
+                lane.queue.len() + open,
                 lane.in_flight(),
-                partition.leader
             ));
         }
         Report { lines }

@@ -41,7 +41,7 @@ pub(crate) struct Registration {
     /// The connections that owe an answer.
     asked: Vec<ConnId>,
     /// Not asked before.
-    not_before: Instant,
+    pub(super) not_before: Instant,
     failures: u32,
     /// What the last attempt met.
     pub(crate) last_failure: Option<DeliveryCause>,

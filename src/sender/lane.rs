@@ -104,10 +104,15 @@ impl Lane {
         }
     }
 
+    /// Since how long it has something to send and no leader.
+    pub(crate) fn without_leader_now(&self, now: Instant) -> Duration {
+        let present = self.leaderless_since.map(|since| now.since(since));
+        present.unwrap_or_default()
+    }
+
     /// For how long it had something to send and no leader.
     pub(crate) fn without_leader(&self, now: Instant) -> Duration {
-        let present = self.leaderless_since.map(|since| now.since(since));
-        self.without_leader + present.unwrap_or_default()
+        self.without_leader + self.without_leader_now(now)
     }
 
     /// The next numbers are of another producer id or epoch, which the leader does not know yet.

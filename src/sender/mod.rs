@@ -11,6 +11,7 @@ mod chronicle;
 mod describe;
 mod divide;
 mod drain;
+mod explain;
 mod hint;
 mod identity;
 pub(crate) mod lane;

@@ -230,7 +230,7 @@ fn a_batch_behind_one_that_expired_unsealed_is_sent() {
         bench.core.stats().records_acked,
         1,
         "L2: {}",
-        bench.core.report()
+        bench.core.report(Instant::ZERO)
     );
 }
 
@@ -380,7 +380,7 @@ proptest! {
         // Nothing is ever answered again: all ends by itself (B6).
         bench.now = bench.now + Duration::from_secs(600);
         bench.fire();
-        prop_assert!(bench.accepted.is_empty(), "L1: {}", bench.core.report());
+        prop_assert!(bench.accepted.is_empty(), "L1: {}", bench.core.report(Instant::ZERO));
         bench.close(Duration::ZERO);
     }
 }

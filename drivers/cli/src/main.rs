@@ -7,6 +7,7 @@
 
 mod config;
 mod demo;
+mod explain;
 mod interrupt;
 mod options;
 mod output;

@@ -168,13 +168,16 @@ impl Producer {
         self.owner.shared.lock().core.metrics()
     }
 
-    /// What is under way, a line per connection and busy partition; and how far a recording is.
+    /// What is under way: a line per broker, and per partition with something to send, why its
+    /// oldest record waits; and how far a recording is.
     #[must_use]
     pub fn report(&self) -> String {
         if self.owner.shared.is_forked() {
             return SendError::Forked.to_string();
         }
-        let report = self.owner.shared.lock().core.report().to_string();
+        let shared = &self.owner.shared;
+        let now = shared.clock.now();
+        let report = shared.lock().core.report(now).to_string();
         match self.recording() {
             None => report,
             Some(recording) => format!("{report}{recording}\n"),

@@ -150,7 +150,8 @@ impl Producer {
     /// What is under way, a line per connection and busy partition.
     #[must_use]
     pub fn report(&self) -> String {
-        self.shared.state().world.core().report().to_string()
+        let state = self.shared.state();
+        state.world.core().report(state.world.now()).to_string()
     }
 
     /// The receipt of a record that the application's own code failed for.

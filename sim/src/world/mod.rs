@@ -575,7 +575,7 @@ impl World {
         }
         if self.telling != Telling::Silence {
             // A core whose invariants are broken may not be able to describe itself.
-            let report = catch_unwind(AssertUnwindSafe(|| self.core.report().to_string()));
+            let report = catch_unwind(AssertUnwindSafe(|| self.core.report(self.now).to_string()));
             eprintln!("{}", report.unwrap_or_default());
         }
     }

@@ -553,7 +553,11 @@ impl Drop for Rig {
             for line in &self.tail {
                 let _ = writeln!(story, "{line}");
             }
-            eprintln!("{story}\n{}\n{:#?}", self.core.report(), self.plan);
+            eprintln!(
+                "{story}\n{}\n{:#?}",
+                self.core.report(Instant::ZERO),
+                self.plan
+            );
             eprintln!(
                 "again: SEEDS={0}..{1} cargo test --test it seeds",
                 self.plan.seed,

@@ -69,3 +69,71 @@ fn a_record_that_never_left_tells_what_it_waited_for() {
     assert_eq!(error.biography.attempts, []);
     crate::snapshots::check("told__never_left", &format!("{error}\n{error:#}"));
 }
+
+/// What is said of a record at every stage of its way.
+#[test]
+fn why_a_record_waits_is_said_in_a_sentence() {
+    let mut story = Story::new(|config| {
+        impatient(config);
+        config.delivery_timeout = Some(ms(60_000));
+        config.max_in_flight_requests_per_connection = 1;
+    });
+    story.cluster("orders/0 -> b1, orders/1 -> b2");
+    story.ready();
+    let mut told = Vec::new();
+    let mut say = |story: &Story, record| told.push(story.explain(record).expect("it waits"));
+
+    let a = story.send("orders/0", "a");
+    story.wait(ms(3));
+    say(&story, a);
+    story.silence("b1");
+    story.wait(ms(20));
+    say(&story, a);
+    let b = story.send("orders/0", "b");
+    story.wait(ms(20));
+    say(&story, b);
+    story.wait(ms(400));
+    say(&story, a);
+    say(&story, b);
+    story.run_until_idle();
+    assert_eq!(story.explain(a), None);
+
+    for broker in ["b1", "b2", "b3"] {
+        story.take_down(broker);
+    }
+    let c = story.send("orders/1", "c");
+    story.wait(ms(200));
+    say(&story, c);
+    crate::snapshots::check("told__why_it_waits", &told.join("\n"));
+}
+
+/// A record is under way a second time when its time is up, and nobody answers: nothing new goes
+/// before that is settled. Then the numbers begin again, and the next record is written.
+#[test]
+fn a_doubt_at_the_head_of_the_line_is_named_with_its_number() {
+    let mut story = Story::new(|config| {
+        *config = Config::durable();
+        config.request_timeout = ms(1_000);
+        config.delivery_timeout = Some(ms(1_005));
+        config.retry_backoff = ms(500);
+        config.backoff_jitter_percent = 0;
+    });
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    story.fails_next("orders/0", NOT_ENOUGH_REPLICAS);
+    let a = story.send("orders/0", "a");
+    story.wait(ms(100));
+    story.silence("b1");
+    story.wait(ms(1_000));
+    assert!(matches!(story.state(a), RecordState::MaybePersisted(_)));
+    let b = story.send("orders/0", "b");
+    story.wait(ms(20));
+    let told = story.explain(b).expect("it waits");
+    assert_eq!(
+        told,
+        "orders-0: head of line: sequence 1 unresolved at broker 1"
+    );
+    story.run_until_idle();
+    story.expect_delivered([b]);
+    super::check("doubt_at_the_head", &story);
+}

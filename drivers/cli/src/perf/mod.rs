@@ -9,7 +9,7 @@ mod payload;
 use crate::options::Settings;
 use crate::output::{print, tell};
 use crate::stop::{close, close_on_ctrl_c, is_about_one_record};
-use crate::{Ended, INTERRUPTED, UNACKNOWLEDGED, interrupt};
+use crate::{Ended, INTERRUPTED, UNACKNOWLEDGED, explain, interrupt};
 use clap::{Args, ValueEnum};
 pub(crate) use measure::Mark;
 use measure::{Run, Samples};
@@ -30,6 +30,13 @@ const SETTLE_EVERY: u64 = 256;
 const SAMPLES_AHEAD: usize = 1 << 20;
 /// How long one look at the oldest receipt may wait.
 const PATIENCE: Duration = Duration::from_millis(5);
+
+/// What `--idempotence on` needs, where nothing else is said.
+const IDEMPOTENT: [(&str, &str); 3] = [
+    ("enable.idempotence", "true"),
+    ("acks", "all"),
+    ("retries", "2147483647"),
+];
 
 /// What differs from the configuration's defaults.
 const DEFAULTS: [(&str, &str); 3] = [
@@ -66,9 +73,14 @@ pub(crate) struct Perf {
     /// When a record counts as written: 0, 1 or all.
     #[arg(long)]
     acks: Option<String>,
-    /// Whether the broker is to drop duplicates.
+    /// Whether the broker is to drop duplicates; on also means acks=all and retries, unless these
+    /// are given.
     #[arg(long, value_enum, default_value = "off")]
     idempotence: Switch,
+    /// Tell on standard error every second why records wait, while some do. SIGQUIT tells it once,
+    /// also without this.
+    #[arg(long)]
+    explain: bool,
     /// none, gzip, snappy, lz4 or zstd.
     #[arg(long)]
     compression: Option<String>,
@@ -124,6 +136,7 @@ impl Perf {
             errors: 0,
         };
         close_on_ctrl_c(&load.producer, patience);
+        explain::listen(&load.producer, self.explain)?;
         let begin = Mark::now()?;
         let (steady, warm_up) = self.send_all(&pool, &mut load, &begin)?;
         load.settle_all();
@@ -189,9 +202,6 @@ impl Perf {
     }
 
     fn config(&self) -> Result<Config, Box<dyn Error>> {
-        if self.idempotence == Switch::On {
-            return Err("--idempotence on: this version cannot do it yet".into());
-        }
         let servers = self.bootstrap.as_ref().map(|servers| servers.join(","));
         let buffer_memory = self.buffer_mb.map(|mib| mib.saturating_mul(1 << 20));
         let buffer_memory = buffer_memory.map(|bytes| bytes.to_string());
@@ -210,6 +220,11 @@ impl Perf {
         let mut defaults = self.settings.defaults();
         for (key, value) in DEFAULTS {
             defaults.set(key, value)?;
+        }
+        if self.idempotence == Switch::On {
+            for (key, value) in IDEMPOTENT {
+                defaults.set(key, value)?;
+            }
         }
         self.settings.config(defaults, &own)
     }

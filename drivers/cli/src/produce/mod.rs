@@ -11,7 +11,7 @@ mod template;
 use crate::options::Connection;
 use crate::output::{print, tell};
 use crate::stop::{GRACE, close, close_on_ctrl_c, is_about_one_record};
-use crate::{Ended, INTERRUPTED, UNACKNOWLEDGED, interrupt};
+use crate::{Ended, INTERRUPTED, UNACKNOWLEDGED, explain, interrupt};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use lines::{Lines, Next};
@@ -60,6 +60,10 @@ pub(crate) struct Produce {
     /// Print a report on standard output.
     #[arg(long, value_name = "FORMAT")]
     report: Option<ReportFormat>,
+    /// Tell on standard error every second why records wait, while some do. SIGQUIT (Ctrl-\ in a
+    /// terminal) tells it once, also without this.
+    #[arg(long)]
+    explain: bool,
     /// What to send; standard input when none is given, or where it is `-`.
     files: Vec<PathBuf>,
 }
@@ -81,6 +85,7 @@ impl Produce {
         let patience = config.effective_delivery_timeout().saturating_add(GRACE);
         let mut session = Session::new(config, progress(&self.files))?;
         close_on_ctrl_c(&session.producer, patience);
+        explain::listen(&session.producer, self.explain)?;
         let began = Instant::now();
         let whole = session.send_all(&input, &self.template());
         session.finish(patience);

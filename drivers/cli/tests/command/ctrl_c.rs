@@ -14,8 +14,12 @@ use titorelli_sim::cluster::BrokerId;
 const SOON: Duration = Duration::from_secs(30);
 
 fn press(child: &Child) {
+    signal(child, Signal::SIGINT);
+}
+
+fn signal(child: &Child, signal: Signal) {
     let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
-    kill(pid, Signal::SIGINT).expect("it runs");
+    kill(pid, signal).expect("it runs");
 }
 
 /// Exit status and report.
@@ -110,6 +114,39 @@ fn what_was_accepted_is_waited_for_until_it_is_pressed_again() {
     assert_eq!(lost.map(|(failed, maybe)| failed + maybe), Some(1));
     stderr.read_to_string(&mut told).expect("text");
     drop(stdin);
+}
+
+/// At SIGQUIT, which ends nothing, and every second with `--explain`.
+#[test]
+fn why_records_wait_is_told() {
+    for more in [&[][..], &["--explain"]] {
+        let embedded = serve(1);
+        let bootstrap = embedded.bootstrap();
+        let begin = ["produce", "-b", &bootstrap, "-t", "t", "--durable"];
+        let mut child = spawn(&[&begin[..], more].concat());
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin.write_all(b"one\n").expect("it reads");
+        until("it is written", || records(&embedded) == 1);
+        embedded.control(|cluster| (1..=3).for_each(|id| cluster.set_down(BrokerId(id))));
+        stdin.write_all(b"two\n").expect("it reads");
+        std::thread::sleep(Duration::from_millis(500));
+        if more.is_empty() {
+            signal(&child, Signal::SIGQUIT);
+        }
+        let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let mut told = String::new();
+        while !told.contains("t-0: ") {
+            let read = stderr.read_line(&mut told).expect("it says something");
+            assert_ne!(read, 0, "{told}");
+        }
+        assert!(told.contains("bytes of buffer_memory in use"), "{told}");
+        assert!(told.contains("not connected, again in"), "{told}");
+        embedded.control(|cluster| (1..=3).for_each(|id| cluster.set_up(BrokerId(id))));
+        drop(stdin);
+        stderr.read_to_string(&mut told).expect("text");
+        let status = child.wait().expect("it ends");
+        assert_eq!(status.code(), Some(0), "{told}");
+    }
 }
 
 #[test]
