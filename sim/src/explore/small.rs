@@ -74,9 +74,8 @@ fn world(core: Config) -> WorldConfig {
     }
 }
 
-/// Faults that bear on what a batch's number means: an answer is lost, a connection, a leader; a
-/// batch is refused, or written and refused; requests are applied late. From when the producer has
-/// its id and knows its leaders on.
+/// Faults that bear on what a batch's number means: an answer is lost, a leader moves, a batch is
+/// refused, requests are applied late. From when the producer has its id and knows its leaders on.
 fn once_and_in_order() -> Exploration {
     let mut core = Config::default();
     core.enable_idempotence = true;
@@ -96,11 +95,9 @@ fn once_and_in_order() -> Exploration {
         config,
         script: three_batches,
         faults: vec![
-            Fault::Cut(B1),
             Fault::CutResponsesAfter(B1, 0),
             Fault::move_leader("orders/0", B2),
             Fault::fail_next("orders/0", NOT_ENOUGH_REPLICAS),
-            Fault::fail_after_append("orders/0", REQUEST_TIMED_OUT),
             Fault::Delay(B1, ms(300)),
         ],
         depth: 3,
