@@ -185,6 +185,8 @@ pub enum Reason {
     MetadataAge,
     /// Metadata may be asked for again.
     MetadataBackoff,
+    /// No broker has told about the cluster for `metadata_recovery_rebootstrap_trigger`.
+    MetadataRecovery,
     /// A producer id may be asked for again.
     ProducerIdBackoff,
     /// A broker may be connected to again.

@@ -72,7 +72,7 @@ pub use boundary::{
     BatchId, CloseCause, ConnId, Deadline, Delivery, FlushId, Input, Outcome, Output,
     PartitionInfo, PartitionLists, Reason, SealJob, SealedJob, Ticket, WaiterId,
 };
-pub use config::{Acks, ApiVersion, Config, Partitioner, SecurityProtocol};
+pub use config::{Acks, ApiVersion, Config, MetadataRecovery, Partitioner, SecurityProtocol};
 pub use error::{ConfigError, DeliveryCause, DeliveryError, SendError, UnknownCause};
 pub use metrics::Metrics;
 pub use partitioner::murmur2;

@@ -217,7 +217,9 @@ sights! {
 impl Sight {
     const fn of_timer(reason: Reason) -> Option<Self> {
         Some(match reason {
-            Reason::WorkQueued | Reason::ProducerIdBackoff => return None,
+            Reason::WorkQueued | Reason::MetadataRecovery | Reason::ProducerIdBackoff => {
+                return None;
+            }
             Reason::Linger => Self::TimerLinger,
             Reason::DeliveryTimeout => Self::TimerDelivery,
             Reason::RequestTimeout => Self::TimerRequest,

@@ -60,6 +60,38 @@ impl FromStr for SecurityProtocol {
     }
 }
 
+/// What is done when no broker that the cluster named answers (KIP-899).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetadataRecovery {
+    /// Those are asked again, and no others.
+    None,
+    /// The bootstrap servers are asked again, too.
+    Rebootstrap,
+}
+
+impl MetadataRecovery {
+    /// Kafka's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Rebootstrap => "rebootstrap",
+        }
+    }
+}
+
+impl FromStr for MetadataRecovery {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_ascii_lowercase().as_str() {
+            "none" => Ok(Self::None),
+            "rebootstrap" => Ok(Self::Rebootstrap),
+            _ => Err(format!("{text:?} is neither rebootstrap nor none")),
+        }
+    }
+}
+
 /// Which versions of the protocol are spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ApiVersion {

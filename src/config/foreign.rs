@@ -217,12 +217,8 @@ pub(super) const FOREIGN: &[(&[&str], &str)] = &[
         "a name is looked up for each connection, and all of its addresses are tried",
     ),
     (
-        &[
-            "metadata.recovery.strategy",
-            "metadata.recovery.rebootstrap.trigger.ms",
-            "metadata.cluster.check.enable",
-        ],
-        "the bootstrap servers are asked again whenever no other broker answers",
+        &["metadata.cluster.check.enable"],
+        "brokers are not asked which cluster they belong to in this version",
     ),
     (
         &[
@@ -281,7 +277,6 @@ pub(super) const HARMLESS: &[(&str, &str)] = &[
     ("ssl.keystore.type", "pem"),
     ("api.version.request", "true"),
     ("client.dns.lookup", "use_all_dns_ips"),
-    ("metadata.recovery.strategy", "rebootstrap"),
     ("partitioner.rack.aware", "false"),
     ("interceptor.classes", ""),
 ];

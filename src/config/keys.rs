@@ -5,7 +5,7 @@
 //! `docs/configuration.md`. Never: whether values fit together, which is [`Config::check`]'s.
 
 use super::kinds::{self, Kind};
-use super::{Acks, ApiVersion, Codec, Partitioner, SecurityProtocol};
+use super::{Acks, ApiVersion, Codec, MetadataRecovery, Partitioner, SecurityProtocol};
 use core::time::Duration;
 use std::path::PathBuf;
 
@@ -96,6 +96,17 @@ config! {
     /// Metadata older than this is asked for again, so that new brokers and partitions are found.
     metadata_max_age: Duration = Millis("300000"),
         "metadata_max_age_ms" | "metadata.max.age.ms" | "topic.metadata.refresh.interval.ms";
+    /// Whether the bootstrap servers are asked again when no broker that the cluster named answers,
+    /// or a broker says so (KIP-899): `rebootstrap`; or not as long as such brokers are known:
+    /// `none`.
+    metadata_recovery_strategy: MetadataRecovery = Recovery("rebootstrap"),
+        "metadata_recovery_strategy" | "metadata.recovery.strategy";
+    /// When brokers have not told about the cluster for so long although they were asked, or could
+    /// not be, all of them are forgotten, and the bootstrap servers are where it begins again
+    /// (KIP-1102); after 1,000 at the earliest. Not looked at where `metadata_recovery_strategy` is
+    /// `none`.
+    metadata_recovery_rebootstrap_trigger: Duration = Millis("300000"),
+        "metadata_recovery_rebootstrap_trigger_ms" | "metadata.recovery.rebootstrap.trigger.ms";
     /// Whether asking for an unknown topic may create it, where the brokers allow it.
     allow_auto_create_topics: bool = Switch("true"),
         "allow_auto_create_topics" | "allow.auto.create.topics";

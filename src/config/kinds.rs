@@ -2,7 +2,7 @@
 //!
 //! What is written is read as the same value.
 
-use super::{Acks, ApiVersion, Codec, Partitioner, SecurityProtocol};
+use super::{Acks, ApiVersion, Codec, MetadataRecovery, Partitioner, SecurityProtocol};
 use core::fmt::Display;
 use core::str::FromStr;
 use core::time::Duration;
@@ -336,6 +336,22 @@ impl Kind for Protocol {
     }
 
     fn write(value: &SecurityProtocol) -> String {
+        value.name().to_owned()
+    }
+}
+
+/// What is done when no known broker answers.
+pub(super) struct Recovery;
+
+impl Kind for Recovery {
+    type Value = MetadataRecovery;
+    const NAME: &'static str = "rebootstrap or none";
+
+    fn read(text: &str) -> Result<MetadataRecovery, String> {
+        parsed(text)
+    }
+
+    fn write(value: &MetadataRecovery) -> String {
         value.name().to_owned()
     }
 }

@@ -12,7 +12,7 @@ mod properties;
 pub(crate) mod servers;
 mod text;
 
-pub use choices::{Acks, ApiVersion, Partitioner, SecurityProtocol};
+pub use choices::{Acks, ApiVersion, MetadataRecovery, Partitioner, SecurityProtocol};
 pub use keys::{Config, KEYS, Key};
 
 use crate::wire::Codec;

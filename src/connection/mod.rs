@@ -21,7 +21,7 @@ use std::collections::VecDeque;
 use tx::Progress;
 
 /// How long a connection may be set up, or owe an answer, before it counts as slow.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A connection to a broker.
 #[derive(Debug)]

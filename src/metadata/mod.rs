@@ -284,6 +284,26 @@ impl Metadata {
         true
     }
 
+    /// Nobody is known to lead any more. Returns the partitions that had a leader. Epochs stay, so
+    /// that who lags behind is not believed (S15).
+    pub(crate) fn forget_leaders(&mut self) -> Vec<PartitionSlot> {
+        let mut changed = Vec::new();
+        for (index, partition) in self.partitions.iter_mut().enumerate() {
+            if let Some(before) = partition.told_before.take() {
+                partition.leader_epoch = before;
+            }
+            partition.doubts = 0;
+            if partition.leader.take().is_some() {
+                changed.push(PartitionSlot::at(index));
+            }
+        }
+        for topic in &mut self.topics {
+            topic.available.clear();
+            topic.lists = None;
+        }
+        changed
+    }
+
     /// The leader of a partition has acknowledged a batch: it is one.
     pub(crate) fn on_acked(&mut self, slot: PartitionSlot) {
         self.partitions[slot.index()].told_before = None;

@@ -27,6 +27,8 @@ pub(crate) struct Refresh {
     all_not_before: Instant,
     failures: u32,
     is_in_flight: bool,
+    /// Since when it has been time to ask, and nobody told.
+    untold_since: Option<Instant>,
 }
 
 impl Refresh {
@@ -41,7 +43,23 @@ impl Refresh {
             all_not_before: Instant::ZERO,
             failures: 0,
             is_in_flight: false,
+            untold_since: None,
         }
+    }
+
+    /// It is time to ask, whether anybody can be asked or not.
+    pub(crate) fn on_due(&mut self, now: Instant) {
+        self.untold_since.get_or_insert(now);
+    }
+
+    /// A broker told about the cluster, or nobody is left who would have to.
+    pub(crate) fn on_told(&mut self) {
+        self.untold_since = None;
+    }
+
+    /// Since when metadata has been wanted in vain (KIP-1102).
+    pub(crate) fn untold_since(&self) -> Option<Instant> {
+        self.untold_since
     }
 
     /// A leader moved, or a connection was lost.

@@ -9,14 +9,15 @@ use crate::sender::broker::Broker;
 use crate::sender::lane::Lane;
 use crate::slot::{Asked, BrokerSlot, PartitionSlot};
 use crate::trace::TraceEvent;
-use crate::wire::{RequestHead, metadata as wire};
+use crate::wire::{ErrorCode, RequestHead, metadata as wire};
 use std::collections::BTreeSet;
 
 /// A metadata answer that was applied.
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) asked: Asked,
-    /// Every topic that was asked for by name is known now, or has more partitions.
+    /// It named brokers, and every topic that was asked for by name is known now, or has more
+    /// partitions.
     pub(crate) has_news: bool,
 }
 
@@ -37,6 +38,7 @@ impl Sender {
         if !self.refresh.is_due(self.now) {
             return;
         }
+        self.refresh.on_due(self.now);
         match self.oracle() {
             Oracle::Ask(conn) if is_left(self, conn) => {}
             Oracle::Ask(conn) => self.send_metadata_request(conn),
@@ -88,16 +90,16 @@ impl Sender {
 
     /// Of those that are not connected the one that failed least.
     fn candidate(&self) -> Option<BrokerSlot> {
-        let has_brokers = self
-            .brokers
-            .iter()
-            .any(|b| !b.is_bootstrap() && b.is_current);
+        let has_brokers = self.has_brokers();
+        let may_rebootstrap = self.may_rebootstrap() || !has_brokers;
         let candidates = self
             .brokers
             .iter()
             .enumerate()
             .filter(|(_, broker)| broker.is_current && broker.conn.is_none())
-            .filter(|(_, broker)| !broker.is_bootstrap() || !self.is_known(broker));
+            .filter(|(_, broker)| {
+                !broker.is_bootstrap() || (may_rebootstrap && !self.is_known(broker))
+            });
         // Bootstrap servers come last as long as a broker of the cluster never failed.
         let rank = |(_, broker): &(usize, &Broker)| {
             (
@@ -158,6 +160,9 @@ impl Sender {
     /// An answer about the cluster.
     pub(super) fn on_metadata(&mut self, conn: ConnId, asked: Asked, answer: &wire::Response) {
         let slot = self.connections[&conn].broker;
+        if answer.error == ErrorCode::REBOOTSTRAP_REQUIRED {
+            return self.on_sent_away(slot, asked, answer.throttle_time_ms);
+        }
         self.informed_at = self.now;
         self.learn_brokers(&answer.brokers);
         let count = |sender: &Self, slot| sender.metadata.topic(slot).partitions.len();
@@ -165,7 +170,12 @@ impl Sender {
         let changed = self.metadata.apply(answer);
         // Somebody wished for each of these, or for more of its partitions.
         let mut wished = asked.topics.iter().zip(before);
-        let has_news = wished.all(|(slot, before)| count(self, *slot) > before);
+        let has_grown = wished.all(|(slot, before)| count(self, *slot) > before);
+        let is_told = !answer.brokers.is_empty();
+        if !is_told && !self.lanes.is_empty() {
+            self.refresh.want_all();
+        }
+        let has_news = is_told && has_grown;
         let metadata = &self.metadata;
         self.refresh
             .forget_if(|slot| metadata.topic(slot).is_known());
@@ -220,6 +230,7 @@ impl Sender {
         if told.is_empty() {
             return;
         }
+        self.refresh.on_told();
         for broker in self
             .brokers
             .iter_mut()
@@ -291,7 +302,7 @@ impl Sender {
     }
 
     /// No new requests on the broker's connection; it closes when it owes nothing.
-    fn retire(&mut self, slot: BrokerSlot) {
+    pub(super) fn retire(&mut self, slot: BrokerSlot) {
         if let Some(conn) = self.brokers[slot.index()].conn
             && let Some(connection) = self.connections.get_mut(&conn)
         {

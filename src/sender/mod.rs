@@ -18,6 +18,7 @@ pub(crate) mod lane;
 mod link;
 mod load;
 mod negotiate;
+mod rebootstrap;
 pub(crate) mod sequence;
 mod times;
 pub(crate) mod verdict;
@@ -177,6 +178,7 @@ impl Sender {
         self.end_lingers();
         self.end_backoffs();
         self.restart_sequences();
+        self.rebootstrap();
         self.ask_metadata(Self::is_turn_of_data);
         self.ask_identity();
         self.drain();

@@ -164,6 +164,7 @@ impl Sender {
             .chain(backoff)
             .chain(self.metadata_deadline())
             .chain(self.identity_deadline())
+            .chain(self.rebootstrap_deadline())
             .filter(|deadline| deadline.at != Instant::FAR)
             .min_by_key(|deadline| deadline.at)
     }

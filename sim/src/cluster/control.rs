@@ -349,6 +349,15 @@ impl Cluster {
         self.broker_mut(broker).belief = Some(belief);
     }
 
+    /// From now on a broker sends whoever asks for metadata back to the bootstrap servers, or does
+    /// so no more (KIP-1102). Only clients that speak Metadata v13 hear of it.
+    ///
+    /// # Panics
+    /// There is no such broker.
+    pub fn send_away(&mut self, broker: BrokerId, does: bool) {
+        self.broker_mut(broker).sends_away = does;
+    }
+
     /// A broker has heard of everything, and tells the truth again.
     ///
     /// # Panics

@@ -10,6 +10,9 @@ use crate::codec::{
     TopicSelector, error_code,
 };
 
+/// From this version on a broker can send a client away.
+const REBOOTSTRAP_SINCE: i16 = 13;
+
 /// A topic id that is none.
 const NO_ID: [u8; 16] = [0; 16];
 
@@ -25,6 +28,9 @@ impl Cluster {
         let behaviour = self.behaviour(broker);
         if let Some(error_code) = refusal(behaviour, version, selectors) {
             return self.refuse_all(broker, error_code, selectors);
+        }
+        if version >= REBOOTSTRAP_SINCE && self.broker(broker).is_some_and(|b| b.sends_away) {
+            return self.refuse_all(broker, error_code::REBOOTSTRAP_REQUIRED, selectors);
         }
         let (brokers, topics) = match (self.belief(broker), &request.topics) {
             (Some(belief), selectors) => {

@@ -89,6 +89,8 @@ struct Broker {
     throttle_ms: i32,
     /// What it tells instead of the truth, while it lags behind.
     belief: Option<Belief>,
+    /// Whoever asks it for metadata is told to start over.
+    sends_away: bool,
     /// What is wrong with its next answer to Produce.
     distortion: Option<Distortion>,
     /// The producer ids that it hands out.
@@ -138,6 +140,7 @@ impl Cluster {
             is_held: false,
             throttle_ms: 0,
             belief: None,
+            sends_away: false,
             distortion: None,
             ids: 0..0,
         };

@@ -12,6 +12,7 @@ mod losing;
 mod named;
 mod old_brokers;
 mod pipelining;
+mod rebootstrap;
 mod reborn;
 mod replicas;
 mod requests;
