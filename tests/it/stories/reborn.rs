@@ -193,3 +193,81 @@ fn without_an_id_it_goes_by_its_name() {
     story.run_until_idle();
     story.expect_delivered([orders, stock]);
 }
+
+/// With batches under way and waiting: none that the old topic has not taken is lost. The new log
+/// knows no producer and takes any number as its first (I2), one batch until it acknowledges (S7e).
+#[test]
+fn what_is_under_way_and_waits_goes_on_to_the_new_topic() {
+    // The last one names topics by their ids in Produce, too.
+    for release in RELEASES.into_iter().chain([(4, 1, 0)]) {
+        for is_idempotent in [false, true] {
+            let mut story = Story::with(
+                |config| {
+                    if is_idempotent {
+                        *config = titorelli::Config::durable();
+                    }
+                    config.retries = 100;
+                    config.linger = ms(0);
+                    config.batch_size = 1;
+                    config.max_in_flight_requests_per_connection = 5;
+                },
+                |cluster| {
+                    cluster.play(release);
+                },
+            );
+            story.cluster("orders/0 -> b1");
+            story.ready();
+            let values: Vec<String> = (0..12).map(|number| format!("r{number}")).collect();
+            let records: Vec<_> = values
+                .iter()
+                .map(|value| story.send("orders/0", value))
+                .collect();
+            // Five have left, and none has come.
+            story.control("orders is created again", |cluster| {
+                cluster.delete_topic("orders");
+                cluster.create_topic("orders", 1);
+                cluster.move_leader("orders", 0, BrokerId(2));
+            });
+            story.wait(ms(5_000));
+            for record in &records {
+                story.expect_delivered([*record]);
+            }
+            let log: Vec<&str> = values.iter().map(|value| &**value).collect();
+            if is_idempotent {
+                story.expect_log("orders/0", &log);
+            }
+            if is_idempotent && release >= (4, 1, 0) {
+                super::check("created_again_under_way", &story);
+            }
+        }
+    }
+}
+
+/// A broker that knows the topic by another id says so in two ways: either is a reason to ask, and
+/// none to fail.
+#[test]
+fn an_id_that_a_broker_does_not_know_is_asked_about() {
+    // UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID.
+    for code in [100, 103] {
+        for is_idempotent in [false, true] {
+            let mut story = Story::new(|config| {
+                if is_idempotent {
+                    *config = titorelli::Config::durable();
+                    config.linger = ms(0);
+                }
+                config.retries = 5;
+            });
+            story.cluster("orders/0 -> b1");
+            story.ready();
+            let asked = story.world().core().stats().metadata_requests;
+            story.fails_next("orders/0", code);
+            let first = story.send("orders/0", "first");
+            let second = story.send("orders/0", "second");
+            story.wait(ms(500));
+            story.expect_delivered([first, second]);
+            story.expect_log("orders/0", &["first", "second"]);
+            let stats = story.world().core().stats();
+            assert!(stats.metadata_requests > asked, "{code}");
+        }
+    }
+}
