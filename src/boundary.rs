@@ -159,6 +159,29 @@ pub enum Outcome {
     MaybePersisted(DeliveryError),
 }
 
+/// What [`withdraw`](crate::ProducerCore::withdraw) came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withdrawal {
+    /// The record will not be written: it completes as [`Outcome::NotPersisted`].
+    Withdrawn,
+    /// It left, or is about to, and goes on: it completes like any other.
+    OnItsWay,
+    /// It is completed, or was never known.
+    Unknown,
+}
+
+/// What [`purge`](crate::ProducerCore::purge) ends (librdkafka: `RD_KAFKA_PURGE_F_QUEUE`,
+/// `RD_KAFKA_PURGE_F_INFLIGHT`, both).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purge {
+    /// What waits: in open batches, for a request, or to be sent again.
+    Queued,
+    /// What is in a request that was handed out and not answered.
+    InFlight,
+    /// All of it.
+    All,
+}
+
 /// When to call [`handle_timeout`](crate::ProducerCore::handle_timeout) next, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {

@@ -246,6 +246,13 @@ pub enum DeliveryCause {
     /// The record was under way when this process was forked; only the other process can know.
     /// Told by drivers.
     Forked,
+    /// The application took the record back, with
+    /// [`withdraw`](crate::ProducerCore::withdraw).
+    Withdrawn,
+    /// The application gave up what was under way, with [`purge`](crate::ProducerCore::purge).
+    Purged,
+    /// A record before it in its partition failed, and `enable_gapless_guarantee` is set.
+    Gap,
     /// `close` ran out of time.
     ProducerClosed,
 }
@@ -268,6 +275,11 @@ impl fmt::Display for DeliveryCause {
             Self::NotSerialized(words) => write!(f, "not serialized: {words}"),
             Self::NotPartitioned(words) => write!(f, "no partition: {words}"),
             Self::Forked => f.write_str("it was under way when this process was forked"),
+            Self::Withdrawn => f.write_str("it was withdrawn"),
+            Self::Purged => f.write_str("it was purged"),
+            Self::Gap => f.write_str(
+                "a record before it in its partition failed, and enable_gapless_guarantee is set",
+            ),
             Self::ProducerClosed => f.write_str("the producer was closed before it was delivered"),
         }
     }
@@ -302,6 +314,9 @@ impl DeliveryError {
             | DeliveryCause::NotSerialized(_)
             | DeliveryCause::NotPartitioned(_)
             | DeliveryCause::Forked
+            | DeliveryCause::Withdrawn
+            | DeliveryCause::Purged
+            | DeliveryCause::Gap
             | DeliveryCause::ProducerClosed => None,
         }
     }

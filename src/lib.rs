@@ -70,7 +70,7 @@ pub mod wire;
 pub use biography::{Attempt, Biography, Spent};
 pub use boundary::{
     BatchId, CloseCause, ConnId, Deadline, Delivery, FlushId, Input, Outcome, Output,
-    PartitionInfo, PartitionLists, Reason, SealJob, SealedJob, Ticket, WaiterId,
+    PartitionInfo, PartitionLists, Purge, Reason, SealJob, SealedJob, Ticket, WaiterId, Withdrawal,
 };
 pub use config::{Acks, ApiVersion, Config, MetadataRecovery, Partitioner, SecurityProtocol};
 pub use error::{ConfigError, DeliveryCause, DeliveryError, SendError, UnknownCause};

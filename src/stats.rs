@@ -20,7 +20,7 @@ pub struct Stats {
     pub batch_records: u64,
     /// Times a batch was scheduled to be sent again.
     pub retries: u64,
-    /// Times a batch that a broker refused went on as two (KIP-126).
+    /// Times a batch went on as two: a broker refused it (KIP-126), or a record was withdrawn.
     pub splits: u64,
     /// Requests of all kinds.
     pub requests: u64,

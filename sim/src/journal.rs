@@ -155,6 +155,8 @@ struct Entry {
     /// When the core accepted it, and as which one; meaningless before.
     accepted_at: Instant,
     accepted_as: u64,
+    /// What the core gave for it.
+    ticket: Option<Ticket>,
     /// Its batch was sent again.
     was_retried: bool,
 }
@@ -206,6 +208,24 @@ impl Journal {
     #[must_use]
     pub fn accepted_as(&self, id: RecordId) -> u64 {
         self.records[id.0].accepted_as
+    }
+
+    /// Those that were accepted, and have not ended.
+    pub(crate) fn under_way(&self) -> impl Iterator<Item = RecordId> + '_ {
+        self.by_ticket.values().copied()
+    }
+
+    /// What the core gave for a record, if it was accepted.
+    pub(crate) fn ticket(&self, id: RecordId) -> Option<Ticket> {
+        self.records[id.0].ticket
+    }
+
+    /// The record that so many were accepted after, of those that have not ended.
+    pub(crate) fn accepted_before(&self, nth: usize) -> Option<RecordId> {
+        let accepted = self.by_ticket.values();
+        let mut ids: Vec<RecordId> = accepted.copied().collect();
+        ids.sort_by_key(|id| core::cmp::Reverse(self.accepted_as(*id)));
+        ids.get(nth).copied()
     }
 
     /// Whether the record's batch was sent again.
@@ -261,6 +281,7 @@ impl Journal {
             called_at: now,
             accepted_at: now,
             accepted_as: 0,
+            ticket: None,
             was_retried: false,
         });
         self.answered(now, id, result);
@@ -279,6 +300,7 @@ impl Journal {
             Ok(ticket) => {
                 self.records[id.0].accepted_as = self.accepted_count;
                 self.accepted_count += 1;
+                self.records[id.0].ticket = Some(ticket);
                 let earlier = self.by_ticket.insert((ticket.batch, ticket.index), id);
                 assert!(
                     earlier.is_none(),

@@ -64,6 +64,6 @@ pub use titorelli::handle::{
 };
 /// And what they have in common with the core.
 pub use titorelli::{
-    Acks, Config, DeliveryCause, ErrorCode, Header, Metrics, PartitionInfo, Record, SendError,
-    Stats,
+    Acks, Config, DeliveryCause, ErrorCode, Header, Metrics, PartitionInfo, Purge, Record,
+    SendError, Stats, Withdrawal,
 };

@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use titorelli::Config;
+use titorelli::{Config, Purge};
 
 use crate::cluster::{BrokerId, ClusterConfig, Strictness};
 use crate::fault::Fault;
@@ -130,6 +130,10 @@ pub enum Step {
     Flush,
     /// The application gives up the call that has waited longest, if one waits.
     Cancel,
+    /// The application withdraws the record that so many were accepted after, if one is under way.
+    Withdraw(usize),
+    /// The application purges.
+    Purge(Purge),
     /// A fault strikes.
     Inflict(Fault),
     /// Everything heals but this broker, which goes down, or (true) whose network swallows whoever

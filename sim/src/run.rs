@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use titorelli::recording::Recording;
-use titorelli::{DeliveryCause, Instant};
+use titorelli::{DeliveryCause, Instant, Purge};
 
 use crate::check;
 use crate::cluster::BrokerId;
@@ -77,6 +77,8 @@ impl Run {
             Step::Echo(record) => self.echo(record),
             Step::Flush => self.flush(),
             Step::Cancel => self.cancel(),
+            Step::Withdraw(nth) => self.withdraw(nth),
+            Step::Purge(what) => self.purge(what),
             Step::Inflict(fault) => self.inflict(&fault),
             Step::Damage(broker, is_swallowed) => self.damage(broker, is_swallowed),
             Step::Heal => self.heal(),
@@ -114,6 +116,16 @@ impl Run {
     /// The application gives up the call that has waited longest, if one waits.
     pub fn cancel(&mut self) {
         self.world.cancel();
+    }
+
+    /// The application withdraws the record that so many were accepted after, if one is under way.
+    pub fn withdraw(&mut self, nth: usize) {
+        self.world.withdraw_nth(nth);
+    }
+
+    /// The application purges.
+    pub fn purge(&mut self, what: Purge) {
+        self.world.purge(what);
     }
 
     /// A fault strikes.

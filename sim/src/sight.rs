@@ -72,6 +72,14 @@ sights! {
     EndedUnsupported,
     /// A batch ended because its producer was closed.
     EndedByClose,
+    /// A batch ended because the application withdrew its record.
+    Withdrawn,
+    /// A batch that was certainly not written ended because the application purged.
+    Purged,
+    /// A batch that was perhaps written ended because the application purged.
+    PurgedInFlight,
+    /// A batch ended because one before it had failed.
+    GapFailed,
     /// A call was answered at once.
     Accepted,
     /// A call waited.
@@ -244,6 +252,10 @@ impl Sight {
             DeliveryCause::Disconnected(_) => Self::EndedByDisconnect,
             DeliveryCause::Unsupported(_) => Self::EndedUnsupported,
             DeliveryCause::ProducerClosed => Self::EndedByClose,
+            DeliveryCause::Withdrawn => Self::Withdrawn,
+            DeliveryCause::Purged if is_maybe_written => Self::PurgedInFlight,
+            DeliveryCause::Purged => Self::Purged,
+            DeliveryCause::Gap => Self::GapFailed,
             DeliveryCause::SetupTimeout
             | DeliveryCause::Protocol(_)
             | DeliveryCause::NoLeader

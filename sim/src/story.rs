@@ -5,7 +5,7 @@
 
 use core::time::Duration;
 
-use titorelli::Config;
+use titorelli::{Config, Purge, Withdrawal};
 
 use crate::cluster::{BrokerId, Cluster, ClusterConfig, Strictness};
 use crate::fault::Fault;
@@ -154,6 +154,16 @@ impl Story {
     /// Flushes.
     pub fn flush(&mut self) {
         self.world.flush();
+    }
+
+    /// Withdraws a record.
+    pub fn withdraw(&mut self, record: RecordId) -> Withdrawal {
+        self.world.withdraw(record)
+    }
+
+    /// Purges.
+    pub fn purge(&mut self, what: Purge) {
+        self.world.purge(what);
     }
 
     /// Closes the producer, and gives up after so long.

@@ -87,6 +87,18 @@ impl Batch {
         of_another.cloned().chain(own)
     }
 
+    /// The place of the record with this ticket, among its records.
+    pub(crate) fn place_of(&self, ticket: u32) -> Option<u32> {
+        let mut before = 0;
+        for range in self.ranges() {
+            if range.contains(&ticket) {
+                return Some(before + ticket - range.start);
+            }
+            before += range.end - range.start;
+        }
+        None
+    }
+
     /// Its place in its lane: the order of opening; of those that one batch was divided into, the
     /// order of their records.
     pub(crate) fn order(&self) -> (u64, u32) {
@@ -105,7 +117,7 @@ pub(crate) enum Content {
     Raw(Vec<u8>),
     /// With the driver, being sealed.
     Away,
-    /// Some of the records of a batch that was sealed before, which are cut out of it when this one
+    /// Some of the records of a batch that was closed or sealed before, which are cut out of it when this one
     /// is sealed.
     Part(Part),
     /// Ready for the wire; every attempt sends exactly these bytes (invariant I2).
@@ -134,6 +146,8 @@ pub(crate) struct History {
     pub(crate) divisions: u32,
     /// Whether records that a broker named were taken out of it (KIP-467).
     pub(crate) is_cleared: bool,
+    /// Whether one before it failed while it was in flight, with `enable_gapless_guarantee`.
+    pub(crate) is_behind_gap: bool,
     /// Whether the fate of an attempt is unknown. Never reset: a later refusal of a retry says
     /// nothing of the earlier attempt (invariant S2).
     pub(crate) is_unresolved: bool,

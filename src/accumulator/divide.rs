@@ -8,13 +8,16 @@ use super::Accumulator;
 use super::batch::{Batch, Content, Place, Tickets};
 use crate::boundary::BatchId;
 use crate::slot::BatchSlot;
+use crate::wire::Front;
 use crate::wire::cut::Part;
+use bytes::Bytes;
 use core::ops::Range;
 
 impl Accumulator {
-    /// Divides a sealed batch into one for each group of its records, which are ranges of their
+    /// Divides a closed batch into one for each group of its records, which are ranges of their
     /// places, in order. Together they have every record once. The batch is forgotten; its slot is
-    /// kept until all its tickets are completed and fetched.
+    /// kept until all its tickets are completed and fetched. What was encoded is not touched: the
+    /// parts are cut out of it when they are sealed.
     ///
     /// They are queued by the caller. They stand where the batch stood in the order of expiry,
     /// with its age, order and history; a sequence number they have not.
@@ -29,7 +32,7 @@ impl Accumulator {
             .map(|range| range.end - range.start)
             .sum();
         let entry = &mut self.entries[slot.index()];
-        let parent = entry.batch.take().expect("the slot is taken");
+        let mut parent = entry.batch.take().expect("the slot is taken");
         entry.generation = entry.generation.wrapping_add(1);
         assert_eq!(count, parent.record_count, "every record goes on, and once");
         let ranges: Vec<Vec<Range<u32>>> = groups
@@ -37,7 +40,7 @@ impl Accumulator {
             .map(|group| {
                 group
                     .iter()
-                    .flat_map(|places| tickets(&parent, places))
+                    .flat_map(|places| within(parent.ranges(), places))
                     .collect()
             })
             .collect();
@@ -46,9 +49,21 @@ impl Accumulator {
         let added = parts - parent.ranges().count();
         let root = &mut self.entries[parent.root().slot as usize];
         root.parts += u32::try_from(added).expect("fewer than there are records");
+        let whole = whole(
+            core::mem::replace(&mut parent.content, Content::Away),
+            &parent,
+        );
         let mut children = Vec::new();
         for (kept, ranges) in groups.into_iter().zip(ranges) {
-            children.push(self.add_part(slot, &parent, kept, ranges));
+            let part = Part {
+                body: whole.body.clone(),
+                kept: kept
+                    .iter()
+                    .flat_map(|places| within(whole.kept.iter().cloned(), places))
+                    .collect(),
+                ..whole
+            };
+            children.push(self.add_part(slot, &parent, part, ranges));
         }
         self.live.remove(slot.0);
         if parent.is_part() {
@@ -63,12 +78,9 @@ impl Accumulator {
         &mut self,
         before: BatchSlot,
         parent: &Batch,
-        kept: Vec<Range<u32>>,
+        part: Part,
         ranges: Vec<Range<u32>>,
     ) -> BatchSlot {
-        let Content::Sealed { front, body } = &parent.content else {
-            unreachable!("what a broker refused was sealed");
-        };
         let slot = self.vacant_slot();
         let entry = &mut self.entries[slot.index()];
         entry.parts = 1;
@@ -86,18 +98,13 @@ impl Accumulator {
             stamped: None,
             created: parent.created,
             format: parent.format,
-            record_count: kept.iter().map(|range| range.end - range.start).sum(),
-            raw_bytes: parent.raw_bytes,
+            record_count: part.kept.iter().map(|range| range.end - range.start).sum(),
+            raw_bytes: part.raw_bytes,
             record_bytes_max: parent.record_bytes_max,
             base_timestamp_ms: parent.base_timestamp_ms,
             max_timestamp_ms: parent.max_timestamp_ms,
             held_bytes: 0,
-            content: Content::Part(Part {
-                front: *front,
-                body: body.clone(),
-                raw_bytes: parent.raw_bytes,
-                kept,
-            }),
+            content: Content::Part(part),
             place: Place::Queued,
             is_overdue: parent.is_overdue,
             history: parent.history.clone(),
@@ -108,11 +115,32 @@ impl Accumulator {
     }
 }
 
-/// The tickets of the records at these places of a batch.
-fn tickets(batch: &Batch, places: &Range<u32>) -> Vec<Range<u32>> {
+/// Everything that a closed batch has, as the part of another that it is or could be.
+fn whole(content: Content, batch: &Batch) -> Part {
+    let all = core::iter::once(0..batch.record_count).collect();
+    match content {
+        Content::Sealed { front, body } => Part {
+            front,
+            body,
+            raw_bytes: batch.raw_bytes,
+            kept: all,
+        },
+        Content::Raw(raw) => Part {
+            front: Front::NONE,
+            raw_bytes: raw.len(),
+            body: Bytes::from(raw),
+            kept: all,
+        },
+        Content::Part(part) => part,
+        Content::Open | Content::Away => unreachable!("it is closed, and its bytes are here"),
+    }
+}
+
+/// What is at these places of all that the ranges have, one after the other.
+fn within(ranges: impl Iterator<Item = Range<u32>>, places: &Range<u32>) -> Vec<Range<u32>> {
     let mut found = Vec::new();
     let mut begins_at = 0;
-    for range in batch.ranges() {
+    for range in ranges {
         let length = range.end - range.start;
         let from = places.start.max(begins_at) - begins_at;
         let to = places.end.min(begins_at + length).saturating_sub(begins_at);
@@ -127,14 +155,22 @@ fn tickets(batch: &Batch, places: &Range<u32>) -> Vec<Range<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::boundary::Ticket;
     use crate::slot::PartitionSlot;
     use crate::time::Instant;
     use crate::wire::record_batch::{Sequence, Stamp, header};
     use crate::wire::{Codec, Front, compression, cut};
     use crate::{Config, Record};
 
-    /// An accumulator with one batch of so many records.
+    /// An accumulator with one batch of so many records, which is sealed.
     fn filled(count: u32) -> (Accumulator, BatchSlot) {
+        let (mut accumulator, slot) = raw(count);
+        seal(&mut accumulator, slot);
+        (accumulator, slot)
+    }
+
+    /// An accumulator with one closed batch of so many records.
+    fn raw(count: u32) -> (Accumulator, BatchSlot) {
         let mut accumulator = Accumulator::new(&Config::default());
         let partition = PartitionSlot::at(0);
         accumulator.add_partition(partition);
@@ -145,7 +181,6 @@ mod tests {
             assert!(begun.is_ok());
         }
         let slot = accumulator.close(partition).expect("there are records");
-        seal(&mut accumulator, slot);
         (accumulator, slot)
     }
 
@@ -205,6 +240,32 @@ mod tests {
             assert_eq!(accumulator.finish(slot).root(), root);
             accumulator.check_invariants(0);
         }
+        assert_eq!(accumulator.memory().used_bytes(), 0);
+    }
+
+    /// Before any of it was sealed, and again before what is left of it is.
+    #[test]
+    fn what_was_never_sealed_is_divided_and_divided_again() {
+        let (mut accumulator, slot) = raw(6);
+        let root = accumulator.batch(slot).id;
+        let parts = accumulator.divide(slot, vec![vec![2..3], vec![0..2, 3..6]]);
+        accumulator.check_invariants(0);
+        let again = accumulator.divide(parts[1], vec![vec![1..2], vec![0..1, 2..5]]);
+        accumulator.check_invariants(0);
+        assert_eq!(tickets_of(&accumulator, again[0]), [(1, 2)]);
+        assert_eq!(tickets_of(&accumulator, again[1]), [(0, 1), (3, 6)]);
+        let ticket = |index| Ticket { batch: root, index };
+        assert_eq!(accumulator.find_ticket(ticket(1)), Some(again[0]));
+        assert_eq!(accumulator.find_ticket(ticket(2)), Some(parts[0]));
+        assert_eq!(accumulator.find_ticket(ticket(5)), Some(again[1]));
+        assert_eq!(accumulator.find_ticket(ticket(6)), None);
+        assert_eq!(accumulator.batch(again[1]).place_of(4), Some(2));
+        seal(&mut accumulator, again[1]);
+        for slot in [again[1], again[0], parts[0]] {
+            assert_eq!(accumulator.finish(slot).root(), root);
+            accumulator.check_invariants(0);
+        }
+        assert_eq!(accumulator.find_ticket(ticket(5)), None);
         assert_eq!(accumulator.memory().used_bytes(), 0);
     }
 

@@ -403,6 +403,31 @@ impl Accumulator {
         (batch.id == id).then_some(BatchSlot(id.slot))
     }
 
+    /// The batch that has the record of this ticket, if it is not completed.
+    pub(crate) fn find_ticket(&self, ticket: Ticket) -> Option<BatchSlot> {
+        if let Some(slot) = self.find(ticket.batch) {
+            return (ticket.index < self.records_in(slot)).then_some(slot);
+        }
+        let entry = self.entries.get(ticket.batch.slot as usize)?;
+        // Others have its tickets, if it was divided.
+        if entry.batch.is_some() || entry.generation != ticket.batch.generation.wrapping_add(1) {
+            return None;
+        }
+        self.live().find(|slot| {
+            let batch = self.batch(*slot);
+            batch.root() == ticket.batch && batch.place_of(ticket.index).is_some()
+        })
+    }
+
+    /// How many records a batch has by now.
+    pub(crate) fn records_in(&self, slot: BatchSlot) -> u32 {
+        let batch = self.batch(slot);
+        match &self.open[batch.partition.index()] {
+            Some(open) if open.id == batch.id => open.record_count,
+            Some(_) | None => batch.record_count,
+        }
+    }
+
     /// A batch came back sealed. Its memory is what its sealed body holds. Of a part of another the
     /// size before it was compressed is known now.
     pub(crate) fn put_sealed(

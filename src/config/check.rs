@@ -222,6 +222,7 @@ impl Config {
             for (key, is_set) in [
                 ("resolve_timeout_ms", !self.resolve_timeout.is_zero()),
                 ("first_sequence", self.first_sequence > 0),
+                ("enable_gapless_guarantee", self.enable_gapless_guarantee),
             ] {
                 if is_set {
                     let reason =

@@ -148,8 +148,12 @@ config! {
     /// Only with `enable_idempotence`.
     resolve_timeout: Duration = Millis("0"),
         "resolve_timeout_ms" | "resolve.timeout.ms";
-    /// Whether a record that fails takes those after it along that are of its partition and were
-    /// accepted before it failed, so that what is written has no gap in between. Else they go on.
+    /// Whether a record that fails, for whatever reason, takes those after it along that are of its
+    /// partition and were accepted before it failed, so that what is written has no gap in between:
+    /// what was not sent fails at once, what is in flight if brokers refuse it. What is accepted
+    /// after that goes on, and what the application withdraws or purges takes nothing along. Else,
+    /// as is the default, the records after one that failed go on, in their order. Only with
+    /// `enable_idempotence`.
     enable_gapless_guarantee: bool = Switch("false"),
         "enable_gapless_guarantee" | "enable.gapless.guarantee";
     /// The sequence number that the first record of every partition has under the first producer

@@ -8,8 +8,8 @@ mod turns;
 mod waiting;
 
 use crate::boundary::{
-    BatchId, Deadline, FlushId, Input, Output, PartitionInfo, PartitionLists, Reason, Ticket,
-    WaiterId,
+    BatchId, Deadline, FlushId, Input, Output, PartitionInfo, PartitionLists, Purge, Reason,
+    Ticket, WaiterId, Withdrawal,
 };
 use crate::config::Config;
 use crate::error::{ConfigError, SendError};
@@ -29,6 +29,7 @@ use waiting::{Waiter, Waiters, Want};
 /// It has four kinds of methods:
 /// - **commands**, what the application asks: [`send`](Self::send), [`try_send`](Self::try_send),
 ///   [`resume`](Self::resume), [`cancel`](Self::cancel), [`flush`](Self::flush),
+///   [`withdraw`](Self::withdraw), [`purge`](Self::purge),
 ///   [`partitions_for`](Self::partitions_for), [`close`](Self::close);
 /// - **facts**, what happened outside: [`set_wall_clock`](Self::set_wall_clock),
 ///   [`handle_input`](Self::handle_input) and [`handle_timeout`](Self::handle_timeout);
@@ -228,6 +229,37 @@ impl ProducerCore {
         self.sender.press();
         self.has_news = true;
         id
+    }
+
+    /// Takes a record back, if nothing of its batch can have left: it completes as not persisted,
+    /// by [`DeliveryCause::Withdrawn`](crate::DeliveryCause::Withdrawn). The others of its batch go
+    /// on without it; they linger no more. A record whose batch has a sequence number that may have
+    /// left, is in a request, or is being sealed goes on (invariants I2, I3). O(batches under way)
+    /// where the batch was divided before, else O(partition's queue).
+    ///
+    /// franz-go: a cancelled record context, `RecordContext`.
+    pub fn withdraw(&mut self, now: Instant, ticket: Ticket) -> Withdrawal {
+        self.tick(now);
+        let withdrawal = self.sender.withdraw(ticket);
+        self.settle();
+        self.has_news = true;
+        withdrawal
+    }
+
+    /// Ends what is under way, of all partitions, by
+    /// [`DeliveryCause::Purged`](crate::DeliveryCause::Purged). What never left is not persisted;
+    /// of what is in flight it is not known, and what its answer says changes nothing. Sequence
+    /// numbers that may have left are not given again: the partition begins again under a higher
+    /// epoch, unless a later answer settles the doubt (I3). Calls that wait go on waiting, and
+    /// records that are accepted after it go out. Flushes and `close` wait for nothing that was
+    /// purged. O(batches under way).
+    ///
+    /// librdkafka: `rd_kafka_purge`.
+    pub fn purge(&mut self, now: Instant, what: Purge) {
+        self.tick(now);
+        self.sender.purge(what);
+        self.settle();
+        self.has_news = true;
     }
 
     /// The partitions of a topic, with or without a leader.

@@ -2,9 +2,10 @@
 
 use super::RecordedCore;
 use super::recorder::Recorder;
-use super::told::{Told, micros};
+use super::told::{self, Told, micros};
 use crate::boundary::{
-    Deadline, FlushId, Input, Output, PartitionInfo, PartitionLists, Ticket, WaiterId,
+    BatchId, Deadline, FlushId, Input, Output, PartitionInfo, PartitionLists, Purge, Ticket,
+    WaiterId, Withdrawal,
 };
 use crate::error::SendError;
 use crate::producer::ProducerCore;
@@ -154,6 +155,29 @@ impl RecordedCore {
             |core| core.flush(now),
             |log, id| log.told(&Told::Flush(*id)),
         )
+    }
+
+    /// As [`ProducerCore::withdraw`].
+    pub fn withdraw(&mut self, now: Instant, ticket: Ticket) -> Withdrawal {
+        let BatchId { slot, generation } = ticket.batch;
+        self.watch(
+            |log, _| {
+                let index = ticket.index;
+                log.call(now, format_args!("withdraw {slot}.{generation} {index}"));
+            },
+            |core| core.withdraw(now, ticket),
+            |log, withdrawal| log.told(&Told::Withdrawal(*withdrawal)),
+        )
+    }
+
+    /// As [`ProducerCore::purge`].
+    pub fn purge(&mut self, now: Instant, what: Purge) {
+        let name = told::purge(what);
+        self.watch(
+            |log, _| log.call(now, format_args!("purge {name}")),
+            |core| core.purge(now, what),
+            |_, ()| (),
+        );
     }
 
     /// As [`ProducerCore::partitions_for`].

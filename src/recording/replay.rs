@@ -9,7 +9,7 @@ use super::lines::Lines;
 use super::recorder::{END, REDACTED, TITLE, WHOLE};
 use super::told::{self, Detail, Told};
 use super::words::{Malformed, Words, text, unhex};
-use crate::boundary::{BatchId, CloseCause, ConnId, Input, Output, WaiterId};
+use crate::boundary::{BatchId, CloseCause, ConnId, Input, Output, Purge, Ticket, WaiterId};
 use crate::config::{Config, KEYS};
 use crate::producer::ProducerCore;
 use crate::seal::{SealJob, SealedJob, StandIn};
@@ -225,6 +225,20 @@ impl<'a> Replay<'a> {
             "timeout" => {
                 words.end()?;
                 self.core.handle_timeout(now);
+            }
+            "purge" => {
+                let name = words.word()?;
+                words.end()?;
+                let all = [Purge::Queued, Purge::InFlight, Purge::All];
+                let what = all.into_iter().find(|what| told::purge(*what) == name);
+                self.core.purge(now, what.ok_or("no such purge")?);
+            }
+            "withdraw" => {
+                let batch = batch(&mut words)?;
+                let index = words.number()?;
+                words.end()?;
+                let withdrawal = self.core.withdraw(now, Ticket { batch, index });
+                return Ok(Some(self.render(&Told::Withdrawal(withdrawal))));
             }
             "sealed" => self.seal(now, line, words)?,
             "send" | "try-send" | "send-until" | "resume" => {

@@ -2,7 +2,8 @@
 
 use super::words::{Escaped, NOTHING, Phrase};
 use crate::boundary::{
-    Deadline, Delivery, FlushId, Outcome, Output, PartitionInfo, PartitionLists, Ticket,
+    Deadline, Delivery, FlushId, Outcome, Output, PartitionInfo, PartitionLists, Purge, Ticket,
+    Withdrawal,
 };
 use crate::error::SendError;
 use crate::seal::{SealedJob, Source};
@@ -21,6 +22,7 @@ pub(super) enum Detail {
 pub(super) enum Told<'a> {
     Sent(&'a Result<Ticket, SendError>),
     Flush(FlushId),
+    Withdrawal(Withdrawal),
     Partitions(&'a Result<Vec<PartitionInfo>, SendError>),
     Lists(&'a Result<Arc<PartitionLists>, SendError>),
     Output(Option<&'a Output>),
@@ -38,6 +40,15 @@ impl Told<'_> {
                 write!(line, "= ticket {slot}.{generation}.{index}")
             }
             Self::Flush(id) => write!(line, "= flush {}", id.0),
+            Self::Withdrawal(withdrawal) => write!(
+                line,
+                "= {}",
+                match withdrawal {
+                    Withdrawal::Withdrawn => "withdrawn",
+                    Withdrawal::OnItsWay => "on-its-way",
+                    Withdrawal::Unknown => "unknown",
+                }
+            ),
             Self::Partitions(Ok(infos)) => {
                 let sum = checksum(format!("{infos:?}").as_bytes());
                 write!(line, "= partitions {} #{sum:08x}", infos.len())
@@ -57,6 +68,15 @@ impl Told<'_> {
                 write!(line, "until {} {reason:?}", micros(*at))
             }
         };
+    }
+}
+
+/// The name of what is purged.
+pub(super) const fn purge(what: Purge) -> &'static str {
+    match what {
+        Purge::Queued => "queued",
+        Purge::InFlight => "in-flight",
+        Purge::All => "all",
     }
 }
 

@@ -202,7 +202,11 @@ impl Sender {
             if history.attempts == 0 {
                 self.take_back_numbers(slot);
             }
-            return self.requeue(slot);
+            self.requeue(slot);
+            if self.is_behind_gap(slot) {
+                self.fail(slot, DeliveryCause::Gap);
+            }
+            return;
         };
         history.attempts += 1;
         history.last_broker = Some(sent.node);
@@ -214,6 +218,9 @@ impl Sender {
     /// Sends the batch again after a pause, if `retries` allows; else it fails.
     pub(super) fn retry_or_fail(&mut self, slot: BatchSlot, cause: DeliveryCause) {
         self.requeue(slot);
+        if self.is_behind_gap(slot) {
+            return self.fail(slot, DeliveryCause::Gap);
+        }
         let history = &self.accumulator.batch(slot).history;
         let attempts = history.attempts - history.divisions;
         // acks=0 is never sent again: nobody would tell whether it was needed.

@@ -43,19 +43,21 @@ impl Sender {
         let batch = self.accumulator.batch(slot);
         let is_in_doubt =
             batch.is_overdue || (batch.history.is_unresolved && batch.sequence.is_some());
-        batch.record_count > 1 && result.base_offset < 0 && !is_in_doubt
+        let is_wanted = !is_in_doubt && !self.is_behind_gap(slot);
+        batch.record_count > 1 && result.base_offset < 0 && is_wanted
     }
 
     /// Whether the broker names some records of the batch, and not all, for which it refuses the
     /// whole, and the others may be sent again without them. Once only: who names one record at a
-    /// time would be asked as often as there are.
+    /// time would be asked as often as there are. Never where no record may be left out.
     pub(super) fn may_clear(&self, slot: BatchSlot, result: &PartitionResult) -> bool {
         let batch = self.accumulator.batch(slot);
         let is_in_doubt =
             batch.is_overdue || batch.history.is_unresolved || result.base_offset >= 0;
         let count = named(result, batch.record_count).len();
         let has_others = (1..batch.record_count as usize).contains(&count);
-        has_others && !is_in_doubt && !batch.history.is_cleared
+        let is_gapless = self.config.enable_gapless_guarantee;
+        has_others && !is_in_doubt && !batch.history.is_cleared && !is_gapless
     }
 
     /// The records that the broker names fail, each with what it says of it; the others go on as a
@@ -118,12 +120,12 @@ fn named(result: &PartitionResult, count: u32) -> BTreeMap<u32, Option<&str>> {
 }
 
 /// A group of one record.
-fn one(place: u32) -> Vec<Range<u32>> {
+pub(super) fn one(place: u32) -> Vec<Range<u32>> {
     core::iter::once(place..place + 1).collect()
 }
 
 /// What lies between these places, up to `count`.
-fn gaps(places: impl Iterator<Item = u32>, count: u32) -> Vec<Range<u32>> {
+pub(super) fn gaps(places: impl Iterator<Item = u32>, count: u32) -> Vec<Range<u32>> {
     let mut gaps = Vec::new();
     let mut from = 0;
     for place in places.chain([count]) {

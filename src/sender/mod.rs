@@ -12,6 +12,7 @@ mod describe;
 mod divide;
 mod drain;
 mod explain;
+mod gap;
 mod hint;
 mod identity;
 pub(crate) mod lane;
@@ -22,6 +23,7 @@ mod rebootstrap;
 pub(crate) mod sequence;
 mod times;
 pub(crate) mod verdict;
+mod withdraw;
 
 use crate::accumulator::Accumulator;
 use crate::accumulator::batch::Place;
@@ -254,6 +256,17 @@ impl Sender {
         self.mark_ready(partition);
     }
 
+    /// Takes a batch out of its lane's queue.
+    fn dequeue(&mut self, partition: PartitionSlot, slot: BatchSlot) {
+        self.count_backlog(partition, false);
+        let queue = &mut self.lanes[partition.index()].queue;
+        if queue.front() == Some(&slot) {
+            queue.pop_front();
+        } else {
+            queue.retain(|queued| *queued != slot);
+        }
+    }
+
     /// The open batch of a partition may leave.
     fn make_open_due(&mut self, partition: PartitionSlot) {
         self.accumulator.end_linger(partition);
@@ -311,13 +324,7 @@ impl Sender {
         match place {
             Place::Open => self.lanes[partition.index()].is_open_due = false,
             Place::Queued => {
-                self.count_backlog(partition, false);
-                let queue = &mut self.lanes[partition.index()].queue;
-                if queue.front() == Some(&slot) {
-                    queue.pop_front();
-                } else {
-                    queue.retain(|queued| *queued != slot);
-                }
+                self.dequeue(partition, slot);
                 // The next batch may go at once, where this one was in backoff.
                 self.mark_ready(partition);
             }
@@ -335,6 +342,7 @@ impl Sender {
 
     /// Completes a batch as failed. It may be in the log if the fate of an attempt is unknown.
     fn fail(&mut self, slot: BatchSlot, cause: DeliveryCause) {
+        let gap = self.gap_of(slot, &cause);
         let batch = self.accumulator.batch_mut(slot);
         let was_unresolved = batch.history.is_unresolved;
         if let Place::InFlight(conn) = batch.place {
@@ -382,12 +390,22 @@ impl Sender {
             Outcome::NotPersisted(error)
         };
         self.complete(slot, outcome);
+        if let Some(gap) = gap {
+            self.fail_behind(gap);
+        }
     }
 
     /// Fails what never left: nothing can be produced any more (S14).
     pub(crate) fn fail_unsent(&mut self, cause: &DeliveryCause) {
-        let batches: Vec<BatchSlot> = self.accumulator.live().collect();
-        for slot in batches {
+        let batches = self.accumulator.live();
+        let batches: Vec<_> = batches
+            .map(|slot| self.accumulator.batch(slot).id)
+            .collect();
+        for id in batches {
+            // Perhaps one before it took it along.
+            let Some(slot) = self.accumulator.find(id) else {
+                continue;
+            };
             let batch = self.accumulator.batch(slot);
             let has_left = batch.history.attempts > 0 || matches!(batch.place, Place::InFlight(_));
             if !has_left {

@@ -1,5 +1,5 @@
-//! Some of the records of a batch that was sealed: cut out of it, to be sealed as a batch of their
-//! own.
+//! Some of the records of a batch that was closed or sealed: cut out of it, to be sealed as a batch
+//! of their own.
 //!
 //! Nothing of a record changes but its offset within the batch. Timestamps go on counting from
 //! where they did: counted anew they might need more bytes, and the part of a batch would not fit
@@ -12,7 +12,7 @@ use super::compression::{self, Codec};
 use super::format::{Format, Front};
 use super::message_set;
 
-/// Some records of a batch that was sealed.
+/// Some records of a batch that was sealed, or closed.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     pub(crate) front: Front,
@@ -95,14 +95,14 @@ pub(crate) fn cut(format: Format, part: &Part) -> Option<Cut> {
     Some(cut)
 }
 
-/// How the body behind this front is compressed.
+/// How the body behind this front is compressed. What was not sealed yet has no front.
 fn codec_of(format: Format, front: &Front) -> Option<Codec> {
+    if front.is_empty() {
+        return Some(Codec::None);
+    }
     let attributes = match format {
         Format::V2 => *front.get(22)?,
-        Format::V0 | Format::V1 => match front.get(17) {
-            Some(attributes) => *attributes,
-            None => return Some(Codec::None),
-        },
+        Format::V0 | Format::V1 => *front.get(17)?,
     };
     Codec::ALL
         .into_iter()

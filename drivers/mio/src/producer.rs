@@ -2,6 +2,7 @@
 
 use crate::builder::{BuildError, ProducerBuilder};
 use crate::clock::Clock;
+use crate::delivery::DeliveryFuture;
 use crate::dial::Dialer;
 use crate::flight::{self, Flight, Progress, RecordingReport};
 use crate::io::{self, Io};
@@ -18,7 +19,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use titorelli::handle::{CloseReport, CustomPartitioner, FlushError, Serializer};
 use titorelli::recording::RecordedCore;
-use titorelli::{Config, Metrics, SendError, Stats};
+use titorelli::{Config, Metrics, Purge, SendError, Stats, Withdrawal};
 
 /// How long dropping the last handle may take.
 const DROP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -108,6 +109,49 @@ impl Producer {
         value_serializer: impl Serializer<V> + 'static,
     ) -> TypedProducer<K, V> {
         TypedProducer::new(self.clone(), key_serializer, value_serializer)
+    }
+
+    /// Takes a record back, if nothing of its batch can have left: then it fails as not persisted,
+    /// and the others of its batch go on without it. One that has left, or is about to, goes on.
+    /// The receipt of another producer's record is unknown, and in a fork of the producer's
+    /// process every one is.
+    ///
+    /// franz-go: a cancelled record context.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "withdrawing is the effect; the receipt tells the end, too"
+    )]
+    pub fn withdraw(&self, receipt: &DeliveryFuture) -> Withdrawal {
+        let shared = &self.owner.shared;
+        if shared.is_forked() {
+            return Withdrawal::Unknown;
+        }
+        let mut state = shared.lock();
+        let Some(ticket) = state.ticket(receipt).filter(|_| !state.is_dead()) else {
+            return Withdrawal::Unknown;
+        };
+        let withdrawal = state.core.withdraw(shared.clock.now(), ticket);
+        shared.unlock(state);
+        withdrawal
+    }
+
+    /// Ends what is under way, of all partitions: what never left fails as not persisted, what is
+    /// in flight as perhaps persisted. No sequence number is given twice, and none is missing: with
+    /// `enable_idempotence` a partition may begin again under a higher epoch. Calls that wait go on
+    /// waiting, and records that are accepted after it go out. In a fork of the producer's process
+    /// it does nothing.
+    ///
+    /// librdkafka: `rd_kafka_purge`.
+    pub fn purge(&self, what: Purge) {
+        let shared = &self.owner.shared;
+        if shared.is_forked() {
+            return;
+        }
+        let mut state = shared.lock();
+        if !state.is_dead() {
+            state.core.purge(shared.clock.now(), what);
+        }
+        shared.unlock(state);
     }
 
     /// Makes everything accepted so far leave at once and waits until all of it is completed, one

@@ -219,7 +219,7 @@ impl State {
     pub(crate) fn receipt(&mut self, ticket: Ticket) -> DeliveryFuture {
         let slot = ticket.batch.slot as usize;
         if ticket.index == 0 {
-            let state = Arc::new(BatchState::new(self.home));
+            let state = Arc::new(BatchState::of(self.home, ticket.batch));
             // The core has batches of its own as well: the parts of one that was divided.
             while self.batches.len() <= slot {
                 self.batches.push(Arc::clone(&state));
@@ -230,6 +230,14 @@ impl State {
             batch: Arc::clone(&self.batches[slot]),
             index: ticket.index,
         }
+    }
+
+    /// The ticket of a receipt, if it is of this producer and its batch still has its slot.
+    pub(crate) fn ticket(&self, receipt: &DeliveryFuture) -> Option<Ticket> {
+        let batch = receipt.batch.id?;
+        let here = self.batches.get(batch.slot as usize)?;
+        let index = receipt.index;
+        Arc::ptr_eq(here, &receipt.batch).then_some(Ticket { batch, index })
     }
 
     /// Whether the I/O thread has ended.

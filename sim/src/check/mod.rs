@@ -7,6 +7,7 @@ mod copies;
 mod flights;
 mod flushes;
 mod frames;
+mod gapless;
 mod hints;
 mod leaders;
 mod linger;

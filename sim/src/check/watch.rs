@@ -8,6 +8,7 @@ use titorelli::{Acks, Config, ConnId, Deadline, Delivery, FlushId, Instant, Outc
 use titorelli::{SendError, Ticket, TraceEvent};
 
 use super::flushes::Flushes;
+use super::gapless::Gapless;
 use super::linger::Linger;
 use super::memory::Memory;
 use super::rates::Rates;
@@ -25,6 +26,7 @@ use crate::journal::{Journal, OwnedRecord, RecordId};
 pub(crate) struct Watch {
     config: Config,
     flushes: Flushes,
+    gapless: Gapless,
     linger: Linger,
     memory: Memory,
     rates: Rates,
@@ -46,6 +48,7 @@ impl Watch {
         Self {
             config: config.clone(),
             flushes: Flushes::default(),
+            gapless: Gapless::new(config.enable_gapless_guarantee),
             linger: Linger::new(config, has_formats),
             memory: Memory::new(config),
             rates: Rates::new(config),
@@ -82,6 +85,11 @@ impl Watch {
     /// The application gives up a call that waits.
     pub(crate) fn on_cancelled(&mut self, id: RecordId) {
         self.waiters.on_refused(id);
+    }
+
+    /// A record was taken out of its batch: what is left has another slot.
+    pub(crate) fn on_withdrawn(&mut self) {
+        self.memory.on_part();
     }
 
     pub(crate) fn on_flush(&mut self, now: Instant, id: FlushId, journal: &Journal) {
@@ -141,6 +149,8 @@ impl Watch {
         }
         let ids = (delivery.first..delivery.first + delivery.count)
             .filter_map(|index| journal.with_ticket(delivery.batch, index));
+        let ids: Vec<RecordId> = ids.collect();
+        self.gapless.on_delivered(now, delivery, &ids, journal);
         for id in ids {
             self.flushes.on_ended(journal.accepted_as(id));
             self.memory.on_record_ended(journal.record(id));
@@ -174,6 +184,7 @@ impl Watch {
     }
 
     pub(crate) fn on_fault(&mut self, fault: &Fault) {
+        self.gapless.on_fault(fault);
         if matches!(
             fault,
             Fault::Delete(_)

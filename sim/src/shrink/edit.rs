@@ -5,8 +5,8 @@
 
 use core::time::Duration;
 
-use titorelli::ApiVersion;
 use titorelli::config::{KEYS, Key};
+use titorelli::{ApiVersion, Purge};
 
 use crate::cluster::BrokerId;
 use crate::fault::Fault;
@@ -298,7 +298,15 @@ fn plainer(step: &Step) -> Vec<Step> {
         Step::Inflict(fault) => milder(fault).into_iter().map(Step::Inflict).collect(),
         Step::Damage(broker, true) => vec![Step::Heal, Step::Damage(*broker, false)],
         Step::Damage(_, false) => vec![Step::Heal],
-        Step::Settle | Step::Flush | Step::Cancel | Step::Heal | Step::Close(_) => Vec::new(),
+        Step::Withdraw(nth @ 1..) => vec![Step::Withdraw(0), Step::Withdraw(nth / 2)],
+        Step::Purge(Purge::All) => vec![Step::Purge(Purge::Queued), Step::Purge(Purge::InFlight)],
+        Step::Settle
+        | Step::Flush
+        | Step::Cancel
+        | Step::Withdraw(0)
+        | Step::Purge(_)
+        | Step::Heal
+        | Step::Close(_) => Vec::new(),
     }
 }
 
@@ -455,6 +463,8 @@ fn each_broker(plan: &mut Plan, other: impl Fn(i32) -> i32) {
             | Step::Echo(_)
             | Step::Flush
             | Step::Cancel
+            | Step::Withdraw(_)
+            | Step::Purge(_)
             | Step::Heal
             | Step::Close(_) => {}
         }
@@ -482,6 +492,8 @@ fn each_place(plan: &mut Plan, change: impl Fn(&mut String, &mut Option<i32>)) {
             | Step::Settle
             | Step::Flush
             | Step::Cancel
+            | Step::Withdraw(_)
+            | Step::Purge(_)
             | Step::Damage(..)
             | Step::Heal
             | Step::Close(_) => {}

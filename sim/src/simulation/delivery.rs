@@ -38,6 +38,14 @@ impl DeliveryFuture {
         Self { shared, of }
     }
 
+    /// Its record, if it is one of this producer's.
+    pub(super) fn record_of(&self, shared: &Rc<Shared>) -> Option<RecordId> {
+        match self.of {
+            Of::Record(id) if Rc::ptr_eq(shared, &self.shared) => Some(id),
+            Of::Record(_) | Of::Failure(_) => None,
+        }
+    }
+
     /// The result, if there is one yet. Never waits.
     #[must_use]
     pub fn poll_now(&self) -> Option<Result<RecordMetadata, DeliveryError>> {

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use titorelli::handle::driver;
 use titorelli::handle::{CloseReport, DeliveryError, FlushError, RecordMetadata, Serializer};
-use titorelli::{Instant, Metrics, PartitionInfo, PartitionLists, Record, SendError, Stats};
+use titorelli::{
+    Instant, Metrics, PartitionInfo, PartitionLists, Purge, Record, SendError, Stats, Withdrawal,
+};
 
 use super::delivery::DeliveryFuture;
 use super::shared::{Shared, State};
@@ -91,6 +93,32 @@ impl Producer {
         value_serializer: impl Serializer<V> + 'static,
     ) -> TypedProducer<K, V> {
         TypedProducer::new(self.clone(), key_serializer, value_serializer)
+    }
+
+    /// Takes a record back, if nothing of its batch can have left: then it fails as not persisted,
+    /// and the others of its batch go on without it. One that has left, or is about to, goes on.
+    /// The receipt of another producer's record is unknown.
+    ///
+    /// franz-go: a cancelled record context.
+    #[expect(
+        clippy::must_use_candidate,
+        reason = "withdrawing is the effect; the receipt tells the end, too"
+    )]
+    pub fn withdraw(&self, receipt: &DeliveryFuture) -> Withdrawal {
+        let Some(id) = receipt.record_of(&self.shared) else {
+            return Withdrawal::Unknown;
+        };
+        self.shared.with(|state| state.world.withdraw(id))
+    }
+
+    /// Ends what is under way, of all partitions: what never left fails as not persisted, what is
+    /// in flight as perhaps persisted. No sequence number is given twice, and none is missing: with
+    /// `enable_idempotence` a partition may begin again under a higher epoch. Calls that wait go on
+    /// waiting, and records that are accepted after it go out.
+    ///
+    /// librdkafka: `rd_kafka_purge`.
+    pub fn purge(&self, what: Purge) {
+        self.shared.with(|state| state.world.purge(what));
     }
 
     /// Makes everything accepted so far leave at once and waits until all of it is completed, one

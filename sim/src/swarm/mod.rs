@@ -9,6 +9,7 @@
 mod faults;
 mod knobs;
 mod profile;
+mod taking;
 
 use core::fmt::{self, Write};
 use core::time::Duration;
@@ -25,6 +26,7 @@ use faults::Lasting;
 pub(crate) use faults::{Kind, Targets};
 use knobs::Knobs;
 pub use profile::Profile;
+use taking::Taking;
 
 /// A number and a colon.
 const NUMBER_BYTES_MAX: usize = 21;
@@ -134,6 +136,9 @@ pub fn draw(profile: Profile, seed: u64) -> Plan {
         lasting: Vec::new(),
     };
     drawing.draw_chaos();
+    let mut taking = Taking::draw(seed);
+    taking.spread(&mut drawing.steps);
+    taking.shape(&mut drawing.knobs.core);
     if let Some(within) = drawing.knobs.close_amid {
         drawing.steps.push(Step::Close(within));
     } else {

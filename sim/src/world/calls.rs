@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use titorelli::recording::RecordedCore;
-use titorelli::{Delivery, FlushId, Instant, Record, SendError, WaiterId};
+use titorelli::{
+    Delivery, DeliveryCause, FlushId, Instant, Purge, Record, SendError, WaiterId, Withdrawal,
+};
 
 use super::World;
-use crate::journal::{OwnedRecord, RecordId};
+use crate::journal::{OwnedRecord, RecordId, RecordState};
 
 /// What came for who waits, until it is taken.
 #[derive(Debug, Default)]
@@ -90,6 +92,74 @@ impl World {
     /// Whether everything that a flush waits for has ended.
     pub(crate) fn is_flushed(&self, flush: FlushId) -> bool {
         !self.flushes.contains_key(&flush)
+    }
+}
+
+// ---- What the application takes back ---------------------------------------------------------
+
+impl World {
+    /// The application withdraws a record; what that came to.
+    ///
+    /// # Panics
+    /// It came to something else than what becomes of the record.
+    pub fn withdraw(&mut self, id: RecordId) -> Withdrawal {
+        let Some(ticket) = self.journal.ticket(id) else {
+            return Withdrawal::Unknown;
+        };
+        let was_under_way = matches!(self.journal.state(id), RecordState::Accepted(_));
+        self.idle_calls = 0;
+        let is_late = self.naps.is_asleep();
+        let withdrawal = self.core.withdraw(self.now, ticket);
+        let label = self.journal.record(id).label();
+        self.note("app", format_args!("withdraw {label}: {withdrawal:?}"));
+        self.watch.on_withdrawn();
+        self.settle();
+        if !is_late {
+            let state = self.journal.state(id);
+            let is_withdrawn = matches!(
+                state,
+                RecordState::NotPersisted(error) if error.cause == DeliveryCause::Withdrawn
+            );
+            assert!(
+                match withdrawal {
+                    Withdrawal::Withdrawn => was_under_way && is_withdrawn,
+                    Withdrawal::OnItsWay => was_under_way && !is_withdrawn,
+                    Withdrawal::Unknown => !was_under_way,
+                },
+                "S2: {label} is {withdrawal:?}, and its state {state:?}"
+            );
+        }
+        withdrawal
+    }
+
+    /// The application withdraws the record that so many were accepted after, of those under way.
+    pub fn withdraw_nth(&mut self, nth: usize) {
+        if let Some(id) = self.journal.accepted_before(nth) {
+            self.withdraw(id);
+        }
+    }
+
+    /// The application purges.
+    ///
+    /// # Panics
+    /// Something is under way that was purged.
+    pub fn purge(&mut self, what: Purge) {
+        self.idle_calls = 0;
+        let is_late = self.naps.is_asleep();
+        let accepted: Vec<RecordId> = self.journal.under_way().collect();
+        self.core.purge(self.now, what);
+        self.note("app", format_args!("purge {what:?}"));
+        self.settle();
+        if is_late || what != Purge::All {
+            return;
+        }
+        for id in accepted {
+            let state = self.journal.state(id);
+            assert!(
+                !matches!(state, RecordState::Accepted(_)),
+                "S1: all was purged, and a record is under way: {state:?}"
+            );
+        }
     }
 }
 

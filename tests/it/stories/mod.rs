@@ -21,6 +21,7 @@ mod telling;
 mod timing;
 mod too_large;
 mod waiting;
+mod withdrawing;
 
 use titorelli_sim::{Story, ms};
 

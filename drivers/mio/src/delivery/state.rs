@@ -8,7 +8,7 @@ use std::task::Waker;
 use std::time::Instant;
 use titorelli::handle::driver::shielded;
 use titorelli::handle::{DeliveryError, RecordMetadata};
-use titorelli::{Delivery, Outcome};
+use titorelli::{BatchId, Delivery, Outcome};
 
 /// So many tasks may wait for one record. Beyond that the first is forgotten, as a `Future` may: it
 /// has to know the last waker only, and some executors bring a fresh one at every poll.
@@ -140,6 +140,8 @@ impl Due {
 /// The completion of one batch, shared by its receipts.
 pub(crate) struct BatchState {
     home: Home,
+    /// Whose it is, unless the record came into no batch.
+    pub(crate) id: Option<BatchId>,
     /// The first part to complete; mostly all there is.
     first: OnceLock<Part>,
     rest: Mutex<Rest>,
@@ -152,9 +154,18 @@ impl BatchState {
     pub(crate) fn new(home: Home) -> Self {
         Self {
             home,
+            id: None,
             first: OnceLock::new(),
             rest: Mutex::default(),
             completed: Condvar::new(),
+        }
+    }
+
+    /// Of this batch, which is under way.
+    pub(crate) fn of(home: Home, id: BatchId) -> Self {
+        Self {
+            id: Some(id),
+            ..Self::new(home)
         }
     }
 

@@ -1,0 +1,93 @@
+//! `enable_gapless_guarantee`: nothing is written behind a record that failed and was accepted
+//! before that.
+//!
+//! What the application takes back is no such failure. Where brokers forget who wrote, or lie, they
+//! may take what was in flight behind the gap: then nothing is looked at any more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use titorelli::{Delivery, DeliveryCause, Instant, Outcome};
+
+use crate::fault::Fault;
+use crate::journal::{Journal, RecordId};
+
+/// A record that certainly was not written.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    /// Which of all accepted records it was.
+    accepted_as: u64,
+    failed_at: Instant,
+}
+
+/// Watches what is written behind gaps.
+#[derive(Debug)]
+pub(super) struct Gapless {
+    is_promised: bool,
+    gaps: BTreeMap<(Arc<str>, i32), Vec<Gap>>,
+}
+
+impl Gapless {
+    pub(super) const fn new(is_promised: bool) -> Self {
+        Self {
+            is_promised,
+            gaps: BTreeMap::new(),
+        }
+    }
+
+    /// # Panics
+    /// A record was written behind a gap.
+    pub(super) fn on_delivered(
+        &mut self,
+        now: Instant,
+        delivery: &Delivery,
+        ids: &[RecordId],
+        journal: &Journal,
+    ) {
+        if !self.is_promised {
+            return;
+        }
+        let place = (Arc::clone(&delivery.topic), delivery.partition);
+        let gaps = self.gaps.entry(place).or_default();
+        match &delivery.outcome {
+            Outcome::Acked { .. } => {
+                for id in ids {
+                    let (nth, accepted_at) = (journal.accepted_as(*id), journal.accepted_at(*id));
+                    let is_behind =
+                        |gap: &&Gap| gap.accepted_as < nth && accepted_at < gap.failed_at;
+                    let gap = gaps.iter().find(is_behind);
+                    assert!(gap.is_none(), "gapless: {id:?} is written behind {gap:?}");
+                }
+            }
+            Outcome::NotPersisted(error) if !is_taken_back(&error.cause) => {
+                gaps.extend(ids.iter().map(|id| Gap {
+                    accepted_as: journal.accepted_as(*id),
+                    failed_at: now,
+                }));
+            }
+            Outcome::NotPersisted(_) | Outcome::MaybePersisted(_) => {}
+        }
+    }
+
+    pub(super) fn on_fault(&mut self, fault: &Fault) {
+        self.is_promised &= !matches!(
+            fault,
+            Fault::ForgetProducers(..)
+                | Fault::ElectUnclean { .. }
+                | Fault::Recreate(..)
+                | Fault::Delete(_)
+                | Fault::Starve(_)
+                | Fault::Upgrade(..)
+                | Fault::Distort(..)
+                | Fault::Garble(..)
+                | Fault::Mislead(..)
+        );
+    }
+}
+
+const fn is_taken_back(cause: &DeliveryCause) -> bool {
+    matches!(
+        cause,
+        DeliveryCause::Withdrawn | DeliveryCause::Purged | DeliveryCause::ProducerClosed
+    )
+}
