@@ -117,8 +117,8 @@ pub(crate) enum Content {
     Raw(Vec<u8>),
     /// With the driver, being sealed.
     Away,
-    /// Some of the records of a batch that was closed or sealed before, which are cut out of it when this one
-    /// is sealed.
+    /// Some of the records of a batch that was closed or sealed before, which are cut out of it
+    /// when this one is sealed.
     Part(Part),
     /// Ready for the wire; every attempt sends exactly these bytes (invariant I2).
     Sealed { front: Front, body: Bytes },

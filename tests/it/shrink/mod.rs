@@ -132,6 +132,8 @@ fn a_failure_without_a_name_is_known_by_its_words_and_keeps_what_it_needs() {
             | Step::Inflict(_)
             | Step::Damage(..)
             | Step::Heal
+            | Step::Withdraw(_)
+            | Step::Purge(_)
             | Step::Close(_) => None,
         })
         .collect();
