@@ -11,8 +11,9 @@ macro_rules! program {
             use $crate_name::serializer::{Raw, fallible, plain};
             use $crate_name::{
                 BoxError, Choice, CloseReport, CustomPartitioner, DeliveryError, DeliveryFuture,
-                FlushError, Header, Metrics, PartitionInfo, Producer, Record, RecordMetadata,
-                SendError, Serializer, Stats, TypedProducer, TypedRecord, Undelivered,
+                FlushError, Header, Metrics, PartitionInfo, Producer, Purge, Record,
+                RecordMetadata, SendError, Serializer, Stats, TypedProducer, TypedRecord,
+                Undelivered, Withdrawal,
             };
 
             type Outcome = Result<RecordMetadata, DeliveryError>;
@@ -52,6 +53,7 @@ macro_rules! program {
                 let (tell, told) = std::sync::mpsc::channel();
                 receipt.on_delivery(move |outcome| tell.send(is_fine(&outcome)).expect("heard"));
                 assert_eq!(told.recv(), Ok(true));
+                assert_eq!(producer.withdraw(&receipt), Withdrawal::Unknown);
                 let tried: DeliveryFuture = producer.try_send(&Record::to("t").value(b"tried"))?;
                 drop(tried);
                 producer.send_with(&Record::to("t").value(b"called"), |outcome| drop(outcome))
@@ -80,6 +82,32 @@ macro_rules! program {
                         may_be_persisted: false,
                         cause: error.detail().cause.clone(),
                     }; 0])
+            }
+
+            /// One of three is withdrawn while they linger, and what comes after is purged.
+            pub(super) fn take_back(
+                producer: &Producer,
+                patience: Duration,
+            ) -> Result<(), SendError> {
+                let send = |value: &str| {
+                    producer.send(&Record::to("t").partition(1).value(value.as_bytes()))
+                };
+                let receipts = [send("0")?, send("1")?, send("2")?];
+                assert_eq!(producer.withdraw(&receipts[1]), Withdrawal::Withdrawn);
+                let end = receipts[1].wait(patience).expect("at once");
+                let error: DeliveryError = end.expect_err("withdrawn");
+                assert!(!error.may_be_persisted());
+                assert_eq!(producer.withdraw(&receipts[1]), Withdrawal::Unknown);
+                assert_eq!(producer.flush(patience), Ok(()));
+                assert!(receipts[0].succeeded() && receipts[2].succeeded());
+                let purged = send("3")?;
+                producer.purge(Purge::Queued);
+                let end = purged.wait(patience).expect("at once");
+                assert!(!end.expect_err("purged").may_be_persisted());
+                let last = send("4")?;
+                assert_eq!(producer.flush(patience), Ok(()));
+                assert!(last.succeeded());
+                Ok(())
             }
 
             /// All that a handle can do.
@@ -168,4 +196,28 @@ fn the_program_runs_in_the_simulation() {
     let run = simulated::run(&sim.producer(), PATIENCE, |future| sim.block_on(future));
     run.expect("accepted");
     assert_eq!(values(sim.world().cluster()), IN_THE_LOG);
+}
+
+#[test]
+fn records_are_taken_back_on_real_sockets() {
+    let config = titorelli_serve::EmbeddedConfig::with_brokers(1);
+    let embedded = titorelli_serve::Embedded::start(config).expect("loopback ports");
+    embedded.control(|cluster| cluster.create_topic("t", 2));
+    let mut config = titorelli_mio::Config::default();
+    config.bootstrap_servers = vec![embedded.bootstrap()];
+    config.linger = Duration::from_secs(60);
+    let producer = titorelli_mio::Producer::new(config).expect("valid");
+    real::take_back(&producer, PATIENCE).expect("accepted");
+    producer.close(PATIENCE);
+    assert_eq!(values(&embedded.into_cluster()), [b"0", b"2", b"4"]);
+}
+
+#[test]
+fn records_are_taken_back_in_the_simulation() {
+    let mut config = titorelli_sim::Config::default();
+    config.linger = Duration::from_secs(60);
+    let builder = titorelli_sim::Simulation::builder().topic("t", 2);
+    let sim = builder.config(config).start();
+    simulated::take_back(&sim.producer(), PATIENCE).expect("accepted");
+    assert_eq!(values(sim.world().cluster()), [b"0", b"2", b"4"]);
 }
