@@ -462,6 +462,10 @@ mod tests {
             fault(&[("enable.idempotence", "true")]).as_deref(),
             Some("acks")
         );
+        assert_eq!(
+            fault(&[("enable.gapless.guarantee", "true")]).as_deref(),
+            Some("enable_gapless_guarantee")
+        );
     }
 
     #[test]

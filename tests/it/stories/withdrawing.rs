@@ -40,10 +40,10 @@ fn send_full(story: &mut Story, names: &[&str]) -> Vec<RecordId> {
 
 /// The certain end of a record.
 fn cause_of(story: &Story, id: RecordId) -> DeliveryCause {
-    match story.state(id) {
-        RecordState::NotPersisted(error) => error.cause.clone(),
-        state => panic!("it is certainly not written: {state:?}"),
-    }
+    let RecordState::NotPersisted(error) = story.state(id) else {
+        panic!("it is certainly not written: {:?}", story.state(id));
+    };
+    error.cause.clone()
 }
 
 /// From the middle of an open batch, its end, and the middle of what is left.
@@ -119,7 +119,12 @@ fn a_purge_leaves_no_gap_and_no_copy() {
                 }
                 RecordState::Accepted(_) if nth < 5 => what == Purge::Queued,
                 RecordState::Accepted(_) => what == Purge::InFlight,
-                _ => false,
+                RecordState::Waiting(_)
+                | RecordState::Rejected(_)
+                | RecordState::Cancelled
+                | RecordState::Acked { .. }
+                | RecordState::NotPersisted(_)
+                | RecordState::MaybePersisted(_) => false,
             };
             assert!(is_purged, "{what:?} {nth}: {:?}", story.state(*id));
         }
