@@ -39,7 +39,7 @@ pub enum TraceEvent {
         topic: Arc<str>,
         /// The partition.
         partition: i32,
-        /// The batch.
+        /// The batch of its tickets.
         batch: BatchId,
         /// What the last attempt met.
         cause: DeliveryCause,

@@ -234,7 +234,7 @@ impl Sender {
         let batch = self.accumulator.batch_mut(slot);
         batch.history.last_failure = Some(cause.clone());
         batch.history.not_before = not_before;
-        let (partition, id, records) = (batch.partition, batch.id, batch.record_count);
+        let (partition, id, records) = (batch.partition, batch.root(), batch.record_count);
         self.backing_off.insert((not_before, partition));
         self.stats.retries += 1;
         let topic = self.metadata.partition(partition).topic;

@@ -62,8 +62,8 @@ impl Sender {
     }
 }
 
-/// Whether records may be taken out of a batch: none of it can be in a log, no number of it may
-/// have left, and its bytes are here. One that is drafted is as good as sent.
+/// Whether records may be taken out of a batch: none of it can be in a log, no number of it, present
+/// or past, may have left, and its bytes are here. One that is drafted is as good as sent.
 fn may_be_taken_apart(batch: &Batch) -> bool {
     let is_here = match batch.content {
         Content::Open | Content::Raw(_) | Content::Part(_) | Content::Sealed { .. } => true,
@@ -71,7 +71,8 @@ fn may_be_taken_apart(batch: &Batch) -> bool {
     };
     let is_waiting = matches!(batch.place, Place::Open | Place::Queued);
     let is_absent = batch.sequence.is_none() && !batch.history.is_unresolved;
-    is_here && is_waiting && is_absent && !batch.is_overdue
+    let is_unseen = batch.stamped.is_none() || batch.history.attempts == 0;
+    is_here && is_waiting && is_absent && is_unseen && !batch.is_overdue
 }
 
 impl Purge {
