@@ -1,8 +1,9 @@
 //! Bugs of other producers, re-enacted: each test is named after what went wrong there, with the
-//! place where it was told. What concerns idempotence and transactions comes with these.
+//! place where it was told. What concerns transactions comes with these.
 
 mod hangs;
 mod loss;
+mod once;
 mod time;
 mod topology;
 
