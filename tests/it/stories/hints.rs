@@ -41,3 +41,35 @@ fn who_is_hinted_at_need_not_be_known() {
     story.expect_delivered([record]);
     super::check("hint_at_a_stranger", &story);
 }
+
+/// Two brokers that lag behind, each by its own time, hint at each other. Each is followed once,
+/// and then only after a pause, until one of them has heard who leads (B5).
+#[test]
+fn hints_that_are_out_of_date_lead_nobody_in_a_circle() {
+    let mut story = Story::new(|config| {
+        config.retries = 100;
+        config.retry_backoff = ms(100);
+    });
+    story.cluster("orders/0 -> b1, stock/0 -> b2");
+    story.ready();
+    story.move_leader("orders/0", "b2");
+    story.control("b1 hears no more", |cluster| cluster.lag(BrokerId(1)));
+    story.move_leader("orders/0", "b1");
+    story.control("b2 hears no more", |cluster| cluster.lag(BrokerId(2)));
+    story.move_leader("orders/0", "b3");
+    let requests = story.world().core().stats().requests;
+    let record = story.send("orders/0", "at last");
+    story.wait(ms(10));
+    // To b1, at once to b2, to b1 again for its newer epoch, and a question about the cluster.
+    let at_first = story.world().core().stats().requests - requests;
+    assert_eq!(at_first, 4, "requests in 10 ms");
+    story.wait(ms(3_000));
+    let later = story.world().core().stats().requests - requests;
+    assert!((5..=30).contains(&later), "{later} requests in 3 s");
+    assert!(!story.is_acked(record));
+    story.control("b1 has heard", |cluster| cluster.catch_up(BrokerId(1)));
+    story.control("b2 has heard", |cluster| cluster.catch_up(BrokerId(2)));
+    story.wait(ms(3_000));
+    story.expect_delivered([record]);
+    story.expect_log("orders/0", &["at last"]);
+}
