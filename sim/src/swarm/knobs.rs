@@ -246,6 +246,8 @@ fn draw_config(entropy: &mut Entropy, retries: u32) -> Config {
     config.max_block = ms(entropy.pick(&[0, 100, 2_000, 60_000]));
     config.max_request_size = entropy.pick(&[256, 4_000, 20_000, 1_048_576]);
     config.metadata_max_age = ms(entropy.pick(&[1, 300, 5_000, 300_000]));
+    // Not drawn, so that seeds go on to mean what they did.
+    config.metadata_recovery_rebootstrap_trigger = config.metadata_max_age * 2;
     config.retry_backoff = ms(entropy.pick(&[0, 1, 5, 20, 100]));
     config.retry_backoff_max = Some(ms(entropy.pick(&[100, 1_000])));
     config.backoff_jitter_percent = entropy.pick(&[0, 20, 100]);
