@@ -40,6 +40,8 @@ sights! {
     TimerMetadataAge,
     /// Metadata was asked for again after a pause.
     TimerMetadataBackoff,
+    /// No broker told about the cluster, and the bootstrap servers had the word again.
+    TimerMetadataRecovery,
     /// A broker was connected to again after a pause.
     TimerReconnectBackoff,
     /// A connection was not set up in time.
@@ -225,15 +227,14 @@ sights! {
 impl Sight {
     const fn of_timer(reason: Reason) -> Option<Self> {
         Some(match reason {
-            Reason::WorkQueued | Reason::MetadataRecovery | Reason::ProducerIdBackoff => {
-                return None;
-            }
+            Reason::WorkQueued | Reason::ProducerIdBackoff => return None,
             Reason::Linger => Self::TimerLinger,
             Reason::DeliveryTimeout => Self::TimerDelivery,
             Reason::RequestTimeout => Self::TimerRequest,
             Reason::RetryBackoff => Self::TimerRetryBackoff,
             Reason::MetadataAge => Self::TimerMetadataAge,
             Reason::MetadataBackoff => Self::TimerMetadataBackoff,
+            Reason::MetadataRecovery => Self::TimerMetadataRecovery,
             Reason::ReconnectBackoff => Self::TimerReconnectBackoff,
             Reason::ConnectionSetup => Self::TimerConnectionSetup,
             Reason::ConnectionIdle => Self::TimerConnectionIdle,
