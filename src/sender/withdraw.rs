@@ -62,8 +62,8 @@ impl Sender {
     }
 }
 
-/// Whether records may be taken out of a batch: none of it can be in a log, no number of it, present
-/// or past, may have left, and its bytes are here. One that is drafted is as good as sent.
+/// Whether records may be taken out of a batch: none of it can be in a log, no number of it, now
+/// or before, may have left, and its bytes are here. One that is drafted is as good as sent.
 fn may_be_taken_apart(batch: &Batch) -> bool {
     let is_here = match batch.content {
         Content::Open | Content::Raw(_) | Content::Part(_) | Content::Sealed { .. } => true,

@@ -85,8 +85,8 @@ fn equal_numbers_of_two_epochs_are_two_batches() {
     expect_nothing_left(&story);
 }
 
-/// M34 KAFKA-5494: behind a batch that failed for good, what was refused for its number was not sent
-/// again.
+/// M34 KAFKA-5494: behind a batch that failed for good, what was refused for its number was not
+/// sent again.
 #[test]
 fn those_behind_a_batch_that_failed_for_good_go_on_in_order() {
     let mut story = ready("orders/0 -> b1");
@@ -102,8 +102,8 @@ fn those_behind_a_batch_that_failed_for_good_go_on_in_order() {
     expect_nothing_left(&story);
 }
 
-/// M35 KAFKA-14034: one batch was in doubt, the next failed for good, and the gap was decided on too
-/// early.
+/// M35 KAFKA-14034: one batch was in doubt, the next failed for good, and the gap was decided on
+/// too early.
 #[test]
 fn a_batch_in_doubt_is_found_out_before_the_failure_behind_it_counts() {
     let mut story = ready("orders/0 -> b1");
