@@ -120,8 +120,8 @@ fn a_batch_in_doubt_is_found_out_before_the_failure_behind_it_counts() {
     expect_nothing_left(&story);
 }
 
-/// M38 librdkafka #4438: after answers that were lost, the refusal of the first made those behind it
-/// fail for good.
+/// M38 librdkafka #4438: after answers that were lost, the refusal of the first made those behind
+/// it fail for good.
 #[test]
 fn answers_that_are_lost_and_then_a_refusal_lose_nothing() {
     for lost in 1..=4 {
