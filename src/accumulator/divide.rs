@@ -74,6 +74,17 @@ impl Accumulator {
         children
     }
 
+    /// A part ends before it was sealed: the bytes that it shares with others are theirs now.
+    pub(super) fn bequeath(&mut self, part: &mut Batch) {
+        let is_heir = |slot: &BatchSlot| {
+            let other = self.batch(*slot);
+            other.root() == part.root() && matches!(other.content, Content::Part(_))
+        };
+        if let Some(heir) = self.live().filter(is_heir).last() {
+            self.batch_mut(heir).held_bytes += core::mem::take(&mut part.held_bytes);
+        }
+    }
+
     fn add_part(
         &mut self,
         before: BatchSlot,
@@ -267,6 +278,21 @@ mod tests {
         }
         assert_eq!(accumulator.find_ticket(ticket(5)), None);
         assert_eq!(accumulator.memory().used_bytes(), 0);
+    }
+
+    #[test]
+    fn bytes_that_parts_share_are_held_until_the_last_of_them_ends() {
+        let (mut accumulator, slot) = raw(2);
+        let parts = accumulator.divide(slot, vec![one(0), one(1)]);
+        let used_bytes = accumulator.memory().used_bytes();
+        accumulator.finish(parts[1]);
+        assert_eq!(accumulator.memory().used_bytes(), used_bytes);
+        accumulator.finish(parts[0]);
+        assert_eq!(accumulator.memory().used_bytes(), 0);
+    }
+
+    fn one(place: u32) -> Vec<Range<u32>> {
+        core::iter::once(place..place + 1).collect()
     }
 
     #[test]

@@ -483,6 +483,9 @@ impl Accumulator {
         let entry = &mut self.entries[slot.index()];
         let mut batch = entry.batch.take().expect("the slot is taken");
         entry.generation = entry.generation.wrapping_add(1);
+        if matches!(batch.content, Content::Part(_)) {
+            self.bequeath(&mut batch);
+        }
         self.memory.release(batch.held_bytes);
         match core::mem::replace(&mut batch.content, Content::Away) {
             Content::Raw(body) => self.memory.recycle(body),
