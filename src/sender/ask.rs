@@ -164,6 +164,7 @@ impl Sender {
             return self.on_sent_away(slot, asked, answer.throttle_time_ms);
         }
         self.informed_at = self.now;
+        self.on_cluster_id(answer.cluster_id.as_deref());
         self.learn_brokers(&answer.brokers);
         let count = |sender: &Self, slot| sender.metadata.topic(slot).partitions.len();
         let before: Vec<_> = asked.topics.iter().map(|slot| count(self, *slot)).collect();

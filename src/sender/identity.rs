@@ -210,6 +210,29 @@ impl Sender {
         self.on_identity_refused(cause.clone());
     }
 
+    /// The brokers say which cluster they are. Where it is another than before, somebody else may
+    /// have the producer id there: a new one is asked for, and all numbers begin again.
+    pub(super) fn on_cluster_id(&mut self, told: Option<&str>) {
+        let Some(told) = told else {
+            return;
+        };
+        let is_same = self.cluster_id.as_deref().is_none_or(|known| known == told);
+        self.cluster_id = Some(told.into());
+        if is_same || !self.config.enable_idempotence {
+            return;
+        }
+        self.registration.known = None;
+        self.registration.is_renewed = true;
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            if lane.sequences.has_given() || lane.in_flight() > 0 {
+                lane.sequences.on_out_of_step();
+                self.restarting.insert(PartitionSlot::at(index));
+            } else {
+                lane.sequences.restart();
+            }
+        }
+    }
+
     /// Whether the lane's next batch has a number, or may be given one now.
     pub(super) fn may_number(&self, partition: PartitionSlot) -> bool {
         let lane = &self.lanes[partition.index()];

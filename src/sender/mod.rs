@@ -78,6 +78,8 @@ pub(crate) struct Sender {
     /// By partition slot.
     lanes: Vec<Lane>,
     registration: Registration,
+    /// What the brokers call their cluster.
+    cluster_id: Option<Arc<str>>,
     /// Lanes whose sequence numbers have to begin again.
     restarting: BTreeSet<PartitionSlot>,
     /// Why nothing can be produced any more (S14).
@@ -157,6 +159,7 @@ impl Sender {
             next_conn: 0,
             lanes: Vec::new(),
             registration: Registration::default(),
+            cluster_id: None,
             restarting: BTreeSet::new(),
             fatal: None,
             backing_off: BTreeSet::new(),

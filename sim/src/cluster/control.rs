@@ -358,6 +358,11 @@ impl Cluster {
         self.broker_mut(broker).sends_away = does;
     }
 
+    /// From now on brokers say that they are this cluster.
+    pub fn rename(&mut self, cluster_id: &str) {
+        cluster_id.clone_into(&mut self.config.cluster_id);
+    }
+
     /// A broker has heard of everything, and tells the truth again.
     ///
     /// # Panics

@@ -180,3 +180,27 @@ fn a_number_that_no_broker_takes_is_given_up() {
     );
     expect_nothing_left(&story);
 }
+
+/// Another cluster answers under the same addresses: there the producer id may be somebody else's,
+/// whose numbers would make new records look old.
+#[test]
+fn another_cluster_is_asked_for_another_producer_id() {
+    let mut story = Story::new(|config| {
+        numbered(config);
+        config.metadata_max_age = ms(100);
+    });
+    story.cluster("orders/0 -> b1, orders/1 -> b2");
+    story.ready();
+    let a = story.send("orders/0", "a");
+    story.wait(ms(10));
+    story.control("is another cluster", |cluster| cluster.rename("another"));
+    story.wait(ms(200));
+    let b = story.send("orders/0", "b");
+    story.wait(ms(50));
+    story.expect_delivered([a, b]);
+    let timeline = story.timeline();
+    let answers = timeline.matches("core   producer id").count();
+    assert_eq!(answers, 1, "{timeline}");
+    let renewed = timeline.rsplit("producer id").next().unwrap_or_default();
+    assert!(renewed.contains("orders/0 seq 0 n 1"), "{timeline}");
+}

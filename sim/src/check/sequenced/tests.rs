@@ -136,7 +136,7 @@ fn a_number_means_one_batch() {
     bench.send(&batch(ID, 0, 1));
     bench.told(None);
     bench.send(&batch(ID, 0, 1));
-    bench.told(None);
+    bench.acked();
     bench.expect_broken("I2", &batch(ID, 0, 2));
 }
 
