@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use titorelli::recording::Recording;
-use titorelli::{DeliveryCause, Instant, Purge};
+use titorelli::{DeliveryCause, Instant, Purge, SendError};
 
 use crate::check;
 use crate::cluster::BrokerId;
@@ -286,7 +286,8 @@ impl Run {
         self.topics.iter().flat_map(places).collect()
     }
 
-    /// Sends a record to each; those that did not take it.
+    /// Sends a record to each; those that did not take it. A producer that cannot go on takes none,
+    /// and that is right if a broker said so (S14).
     fn probe_each(&mut self, places: Vec<(String, i32)>) -> Vec<(String, i32)> {
         let mut probes = Vec::new();
         for (topic, partition) in places {
@@ -302,8 +303,13 @@ impl Run {
         }
         self.world.run_until_quiet();
         let journal = self.world.journal();
-        let is_acked = |id| matches!(journal.state(id), RecordState::Acked { .. });
-        let missing = probes.into_iter().filter(|(id, _)| !is_acked(*id));
+        let is_forbidden = self.world.cluster().has_forbidden_ids();
+        let is_taken = |id| {
+            let state = journal.state(id);
+            matches!(state, RecordState::Acked { .. })
+                || is_forbidden && matches!(state, RecordState::Rejected(SendError::Fatal(_)))
+        };
+        let missing = probes.into_iter().filter(|(id, _)| !is_taken(*id));
         missing.map(|(_, place)| place).collect()
     }
 }

@@ -398,7 +398,8 @@ impl Sender {
         }
     }
 
-    /// Fails what never left: nothing can be produced any more (S14).
+    /// Fails what never left, and what would leave again under another number: nothing can be
+    /// produced any more (S14).
     pub(crate) fn fail_unsent(&mut self, cause: &DeliveryCause) {
         let batches = self.accumulator.live();
         let batches: Vec<_> = batches
@@ -410,8 +411,9 @@ impl Sender {
                 continue;
             };
             let batch = self.accumulator.batch(slot);
-            let has_left = batch.history.attempts > 0 || matches!(batch.place, Place::InFlight(_));
-            if !has_left {
+            let is_under_way = matches!(batch.place, Place::InFlight(_));
+            let may_leave_again = batch.history.attempts > 0 && batch.sequence.is_some();
+            if !is_under_way && !may_leave_again {
                 self.fail(slot, cause.clone());
             }
         }

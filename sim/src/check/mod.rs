@@ -4,6 +4,7 @@ mod asking;
 mod attempts;
 mod conservation;
 mod copies;
+mod fatal;
 mod flights;
 mod flushes;
 mod frames;

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use titorelli::{Acks, Config, ConnId, Deadline, Delivery, FlushId, Instant, Outcome, Output};
 use titorelli::{SendError, Ticket, TraceEvent};
 
+use super::fatal::Fatal;
 use super::flushes::Flushes;
 use super::gapless::Gapless;
 use super::linger::Linger;
@@ -25,6 +26,7 @@ use crate::journal::{Journal, OwnedRecord, RecordId};
 #[derive(Debug)]
 pub(crate) struct Watch {
     config: Config,
+    fatal: Fatal,
     flushes: Flushes,
     gapless: Gapless,
     linger: Linger,
@@ -47,6 +49,7 @@ impl Watch {
         let has_formats = are_several(brokers);
         Self {
             config: config.clone(),
+            fatal: Fatal::default(),
             flushes: Flushes::default(),
             gapless: Gapless::new(config.enable_gapless_guarantee),
             linger: Linger::new(config, has_formats),
@@ -73,6 +76,7 @@ impl Watch {
         let record: &OwnedRecord = journal.record(id);
         self.linger.on_record(record);
         self.waiters.on_answer(id, record, answer, is_late);
+        self.fatal.on_answer(answer.as_ref().err());
         if let Ok(ticket) = answer {
             self.flushes.on_accepted(journal.accepted_count());
             self.memory.on_accepted(now, *ticket, record);
@@ -126,7 +130,8 @@ impl Watch {
                 // It has waited until now.
                 self.linger.on_press(now);
             }
-            Output::Refused(waiter, _) => {
+            Output::Refused(waiter, error) => {
+                self.fatal.on_answer(Some(error));
                 if let Some(id) = journal.waiting_as(*waiter) {
                     self.waiters.on_refused(id);
                 }

@@ -37,6 +37,7 @@ impl Cluster {
             answer.error_code = error_code::INVALID_REQUEST;
         } else if let Some(error_code) = scripted.filter(|code| *code != LOSE_ANSWER) {
             answer.error_code = error_code;
+            self.has_forbidden_ids |= error_code == error_code::CLUSTER_AUTHORIZATION_FAILED;
         } else {
             // Without a transactional id every request gets a new identity, also one that names
             // its present identity to have it bumped.
@@ -60,6 +61,11 @@ impl Cluster {
         let id = state.ids.next().expect("a block has ids");
         self.next_block += BLOCK_IDS;
         id
+    }
+
+    /// Whether a request for a producer id was refused for good.
+    pub(crate) const fn has_forbidden_ids(&self) -> bool {
+        self.has_forbidden_ids
     }
 
     /// Answers the next request for a producer id with this error code; with

@@ -121,6 +121,8 @@ pub struct Cluster {
     next_block: i64,
     /// What the next requests for a producer id are answered.
     refused_ids: VecDeque<i16>,
+    /// Somebody was told that nobody will give it one.
+    has_forbidden_ids: bool,
 }
 
 impl Cluster {
@@ -166,6 +168,7 @@ impl Cluster {
             next_peer: 1,
             next_block: identity::FIRST_ID,
             refused_ids: VecDeque::new(),
+            has_forbidden_ids: false,
         }
     }
 

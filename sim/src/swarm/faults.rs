@@ -58,6 +58,9 @@ const ID_REFUSALS: [i16; 6] = [
     LOSE_ANSWER,
 ];
 
+/// How many of a hundred are refused for good: that ends the producer (S14).
+const ID_FORBIDDEN_PERCENT: u64 = 3;
+
 /// How many of a hundred refusals bear a code that nobody expects.
 const ODD_REFUSAL_PERCENT: u64 = 15;
 
@@ -374,7 +377,7 @@ impl Targets {
                 fail((topic, partition), self.draw_late_refusal(entropy), true)
             }
             Kind::ForgetProducers => Fault::ForgetProducers(topic, partition),
-            Kind::RefuseId => Fault::RefuseId(entropy.pick(&ID_REFUSALS)),
+            Kind::RefuseId => Fault::RefuseId(draw_id_refusal(entropy)),
             Kind::LimitBatches => Fault::LimitBatches(topic, entropy.pick(&[80, 200, 1_000])),
             Kind::Throttle => Fault::Throttle(broker, entropy.pick(&[50, 1_000])),
             Kind::Permit => {
@@ -410,6 +413,14 @@ impl Targets {
             Kind::Leap => Fault::Leap(ms(entropy.pick(&[1, 700, 20_000, 200_000]))),
         }
     }
+}
+
+/// What is answered in place of a producer id.
+fn draw_id_refusal(entropy: &mut Entropy) -> i16 {
+    if entropy.chance(ID_FORBIDDEN_PERCENT) {
+        return error_code::CLUSTER_AUTHORIZATION_FAILED;
+    }
+    entropy.pick(&ID_REFUSALS)
 }
 
 /// What brokers answer, or any number: some have names, others none.

@@ -7,6 +7,7 @@ mod connecting;
 mod ending;
 mod faults;
 mod hints;
+mod identity;
 mod isolation;
 mod losing;
 mod named;
