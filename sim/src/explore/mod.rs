@@ -4,11 +4,15 @@
 mod small;
 
 use core::fmt;
+use core::time::Duration;
 
 use crate::check;
 use crate::fault::Fault;
 use crate::timeline::Telling;
 use crate::world::{World, WorldConfig};
+
+/// Records that have no outcome after so much virtual time never get one.
+const RECORDS_END_WITHIN: Duration = Duration::from_secs(3_600);
 
 /// A run that is short enough to be repeated at every step.
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub struct Exploration {
     pub depth: u32,
     /// No fault strikes before so many steps.
     pub first_step: u64,
+    /// None strikes when every record has its outcome; else they strike until nothing is under way.
+    pub ends_with_records: bool,
 }
 
 /// A fault, and when it strikes.
@@ -107,7 +113,7 @@ impl Exploration {
         runs
     }
 
-    /// One run with these faults; how many steps it took.
+    /// One run with these faults; how many steps it took until no other may strike.
     ///
     /// # Panics
     /// Something does not hold that must always hold.
@@ -119,8 +125,13 @@ impl Exploration {
             world.ambush(strike.at_step, strike.fault.clone());
         }
         (self.script)(&mut world);
-        world.run_until_quiet();
+        if !self.ends_with_records {
+            world.run_until_quiet();
+        }
+        let give_up_at = world.now() + RECORDS_END_WITHIN;
+        while world.journal().open_count() > 0 && world.step(give_up_at) {}
         let steps = world.steps();
+        world.run_until_quiet();
         world.heal();
         world.run_until_quiet();
         check::logs(&world);

@@ -59,6 +59,7 @@ pub(super) fn of_name(name: &str) -> Option<Exploration> {
         faults: faults(),
         depth: 2,
         first_step: 0,
+        ends_with_records: false,
     })
 }
 
@@ -102,6 +103,7 @@ fn once_and_in_order() -> Exploration {
         ],
         depth: 3,
         first_step: ready.steps(),
+        ends_with_records: true,
     }
 }
 
