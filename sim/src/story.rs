@@ -351,15 +351,7 @@ impl Story {
     /// Why a record waits, as the core tells it; `None` when it does not.
     #[must_use]
     pub fn explain(&self, record: RecordId) -> Option<String> {
-        match self.state(record) {
-            RecordState::Accepted(ticket) => self.world.core().explain(self.world.now(), *ticket),
-            RecordState::Waiting(_)
-            | RecordState::Rejected(_)
-            | RecordState::Cancelled
-            | RecordState::Acked { .. }
-            | RecordState::NotPersisted(_)
-            | RecordState::MaybePersisted(_) => None,
-        }
+        self.world.explain(record)
     }
 
     /// What became of a record.

@@ -93,11 +93,14 @@ macro_rules! program {
                     producer.send(&Record::to("t").partition(1).value(value.as_bytes()))
                 };
                 let receipts = [send("0")?, send("1")?, send("2")?];
+                let why = producer.explain(&receipts[1]).expect("it lingers");
+                assert!(why.contains("t-1: lingering "), "{why}");
                 assert_eq!(producer.withdraw(&receipts[1]), Withdrawal::Withdrawn);
                 let end = receipts[1].wait(patience).expect("at once");
                 let error: DeliveryError = end.expect_err("withdrawn");
                 assert!(!error.may_be_persisted());
                 assert_eq!(producer.withdraw(&receipts[1]), Withdrawal::Unknown);
+                assert_eq!(producer.explain(&receipts[1]), None);
                 assert_eq!(producer.flush(patience), Ok(()));
                 assert!(receipts[0].succeeded() && receipts[2].succeeded());
                 let purged = send("3")?;

@@ -243,6 +243,11 @@ impl Flights {
         }
     }
 
+    /// The core is called again.
+    pub(crate) fn on_woken(&mut self, now: Instant) {
+        self.throttle.on_woken(now);
+    }
+
     /// The producer gives a connection up, for it did not answer in time.
     pub(crate) fn on_request_timeout(&self, now: Instant, conn: ConnId) {
         self.throttle.on_request_timeout(now, conn);

@@ -98,6 +98,12 @@ impl World {
 // ---- What the application takes back ---------------------------------------------------------
 
 impl World {
+    /// Why a record waits, as the core tells it; `None` when it does not.
+    #[must_use]
+    pub fn explain(&self, id: RecordId) -> Option<String> {
+        self.core.explain(self.now, self.journal.ticket(id)?)
+    }
+
     /// The application withdraws a record; what that came to.
     ///
     /// # Panics

@@ -63,6 +63,9 @@ impl World {
         }
         self.naps.end(self.now);
         self.note("fault", "the core is called again");
+        if let Some(flights) = &mut self.flights {
+            flights.on_woken(self.now);
+        }
         while let Some(event) = self.missed.pop_front() {
             self.carry_out(event);
         }
