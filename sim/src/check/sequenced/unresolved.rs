@@ -41,9 +41,13 @@ pub(super) fn check_new(row: &Row, now: Instant, next: &Stamped, beside: &[Key])
 /// # Panics
 /// An older one waits.
 pub(super) fn check_turn(row: &Row, next: &Stamped, beside: &[Key]) {
+    // One that a later one's acknowledgement proved to be there may still ask for its offset.
+    let own = row.find(next.identity, next.base_sequence);
+    let limit = own.unwrap_or(usize::MAX);
     // Parts of what was too large are as old as that was: what comes behind it is not judged.
-    let is_older =
-        |(_, open): &(usize, &Batch)| open.stamp.content != next.content && !open.is_divided();
+    let is_older = |(index, open): &(usize, &Batch)| {
+        *index < limit && open.stamp.content != next.content && !open.is_divided()
+    };
     for (_, open) in row.open().take_while(is_older) {
         let is_under_way = beside.contains(&open.stamp.key());
         assert!(
