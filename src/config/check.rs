@@ -225,27 +225,27 @@ impl Config {
                 ("enable_gapless_guarantee", self.enable_gapless_guarantee),
             ] {
                 if is_set {
-                    let reason =
-                        "batches have sequence numbers only with enable_idempotence: set it";
+                    let reason = "batches have sequence numbers only with enable_idempotence=true";
                     return Err(ConfigError::new(key, reason));
                 }
             }
             return Ok(());
         }
         if self.acks != Acks::All {
-            let reason = "enable_idempotence needs acks=all: a leader that fails over would forget";
+            let reason =
+                "enable_idempotence needs acks=all: set it, or begin with Config::durable()";
             return Err(ConfigError::new("acks", reason));
         }
         if self.retries == 0 {
-            let reason = "enable_idempotence is for batches that are sent again: set it to 1 at \
-                          least, best to its greatest value";
+            let reason = "enable_idempotence is for batches that are sent again: set it to inf, or \
+                          begin with Config::durable()";
             return Err(ConfigError::new("retries", reason));
         }
         let in_flight = self.max_in_flight_requests_per_connection;
         if in_flight > IDEMPOTENT_IN_FLIGHT_MAX {
             let reason = format!(
-                "{in_flight} is more than {IDEMPOTENT_IN_FLIGHT_MAX}, so many batches as brokers \
-                 know again with enable_idempotence"
+                "{in_flight} is more than {IDEMPOTENT_IN_FLIGHT_MAX}: with enable_idempotence \
+                 brokers know so many batches of a partition again"
             );
             let key = "max_in_flight_requests_per_connection";
             return Err(ConfigError::new(key, reason));

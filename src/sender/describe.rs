@@ -1,6 +1,7 @@
 //! The sender's part of a report.
 
 use super::Sender;
+use crate::biography::Span;
 use crate::connection::Connection;
 use crate::connection::phase::Phase;
 use crate::metrics::{Gauges, Metrics};
@@ -43,7 +44,11 @@ impl Sender {
         )];
         for broker in &self.brokers {
             let state = match broker.conn.map(|conn| &self.connections[&conn]) {
-                None => format!("not connected, again from {}", broker.retry_at),
+                None if broker.retry_at > now => {
+                    let span = Span(broker.retry_at.since(now));
+                    format!("not connected, again in {span} at the earliest")
+                }
+                None => "not connected".to_owned(),
                 Some(connection) => {
                     let phase = match connection.phase {
                         Phase::Connecting { .. } => "connecting",

@@ -155,10 +155,14 @@ impl<'a> Moment<'a> {
 
     fn reason_unconnected(self, broker: &Broker) -> String {
         let (node, address) = (broker.node, broker.address());
-        let again = self.in_span(broker.retry_at);
+        let again = if broker.retry_at > self.now {
+            format!("again in {}", self.in_span(broker.retry_at))
+        } else {
+            "tried next".to_owned()
+        };
         let last = broker.last_failure.as_ref();
         let last = last.map_or(String::new(), |(cause, hint)| format!(" ({cause}{hint})"));
-        format!("broker {node} at {address} not connected, again in {again}{last}")
+        format!("broker {node} at {address} not connected, {again}{last}")
     }
 
     /// Whether the lane's numbers keep its next batch.

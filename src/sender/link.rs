@@ -237,7 +237,7 @@ impl Sender {
         }
         let slot = connection.broker;
         let was_ready = connection.versions().is_some();
-        let hint = self.hint(connection.phase, cause);
+        let hint = self.hint(&connection, cause);
         let broker = &mut self.brokers[slot.index()];
         broker.conn = None;
         broker.failures = if was_ready {

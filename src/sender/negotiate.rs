@@ -7,6 +7,7 @@
 
 use super::Sender;
 use crate::boundary::{CloseCause, ConnId};
+use crate::connection::Connection;
 use crate::connection::in_flight::RequestKind;
 use crate::connection::phase::{self, Phase, PhaseEvent, Step};
 use crate::error::DeliveryCause;
@@ -118,15 +119,17 @@ impl Sender {
         self.queue_closed();
     }
 
-    /// What to say of a connection that ended before it served.
-    pub(super) fn hint(&self, phase: Phase, cause: &DeliveryCause) -> &'static str {
+    /// What to say of a connection that ended before it served. A broker that has told its versions
+    /// before is no riddle.
+    pub(super) fn hint(&self, connection: &Connection, cause: &DeliveryCause) -> &'static str {
         let is_unanswered = matches!(
             cause,
             DeliveryCause::SetupTimeout
                 | DeliveryCause::Disconnected(CloseCause::ByPeer | CloseCause::Transport(_))
         );
-        match phase {
-            Phase::Negotiating { .. } if is_unanswered && self.pinned.is_none() => {
+        let has_told = self.brokers[connection.broker.index()].format.is_some();
+        match connection.phase {
+            Phase::Negotiating { .. } if is_unanswered && self.pinned.is_none() && !has_told => {
                 " (the broker did not tell its versions: does the port speak TLS, or is it older \
                  than Kafka 0.10 and needs api_version?)"
             }
