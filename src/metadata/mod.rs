@@ -64,6 +64,8 @@ pub(crate) struct Partition {
     /// The leader is one that an answer to Produce hinted at: what metadata told of its epoch
     /// before.
     told_before: Option<i32>,
+    /// That leader has acknowledged a batch: it leads, whatever its epoch is.
+    is_hint_proven: bool,
     replicas: Vec<i32>,
     in_sync_replicas: Vec<i32>,
 }
@@ -275,10 +277,12 @@ impl Metadata {
         let is_likely =
             known >= 0 && (1..=HINTED_EPOCHS_MAX).contains(&epoch.saturating_sub(known));
         let is_another = partition.leader.is_some_and(|node| node != leader);
-        if !is_likely || !is_another || partition.told_before.is_some() {
+        let is_unproven = partition.told_before.is_some() && !partition.is_hint_proven;
+        if !is_likely || !is_another || is_unproven {
             return false;
         }
-        partition.told_before = Some(known);
+        partition.told_before.get_or_insert(known);
+        partition.is_hint_proven = false;
         (partition.leader, partition.leader_epoch) = (Some(leader), epoch);
         partition.doubts = 0;
         true
@@ -306,7 +310,7 @@ impl Metadata {
 
     /// The leader of a partition has acknowledged a batch: it is one.
     pub(crate) fn on_acked(&mut self, slot: PartitionSlot) {
-        self.partitions[slot.index()].told_before = None;
+        self.partitions[slot.index()].is_hint_proven = true;
     }
 
     /// The leader of a partition says that it is none; `is_missing`: that it knows no such
@@ -350,6 +354,7 @@ impl Metadata {
                 leader_epoch: -1,
                 doubts: 0,
                 told_before: None,
+                is_hint_proven: false,
                 replicas: Vec::new(),
                 in_sync_replicas: Vec::new(),
             });

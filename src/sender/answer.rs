@@ -59,6 +59,9 @@ impl Sender {
 
     fn on_answered(&mut self, carried: Carried, sent: &Sent, result: Option<&PartitionResult>) {
         self.lanes[carried.partition.index()].on_returned();
+        if result.is_some_and(|result| is_missing(result.error)) {
+            self.lanes[carried.partition.index()].sequences.on_strange();
+        }
         let Some(slot) = self.accumulator.find(carried.batch) else {
             // It was completed meanwhile; a late answer changes no outcome (S1, S6).
             self.on_answered_late(carried, result);
@@ -79,8 +82,11 @@ impl Sender {
         }
         match verdict::verdict(result.error, self.config.enable_idempotence) {
             Verdict::Acked => {
-                self.lanes[carried.partition.index()].on_acked();
-                self.metadata.on_acked(carried.partition);
+                // An earlier leader proves nothing of the present one (S6, S7e).
+                if self.metadata.partition(carried.partition).leader == Some(sent.node) {
+                    self.lanes[carried.partition.index()].on_acked();
+                    self.metadata.on_acked(carried.partition);
+                }
                 self.ack(slot, result);
                 self.mark_ready(carried.partition);
             }
@@ -88,12 +94,8 @@ impl Sender {
                 self.note_trace(slot, trace, result);
                 if refresh == verdict::Refresh::Metadata {
                     self.refresh.want_all();
-                    let is_missing = [
-                        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-                        ErrorCode::UNKNOWN_TOPIC_ID,
-                    ]
-                    .contains(&result.error);
-                    self.metadata.doubt(carried.partition, is_missing);
+                    self.metadata
+                        .doubt(carried.partition, is_missing(result.error));
                 }
                 self.retry_or_fail(slot, refusal(result));
             }
@@ -205,6 +207,8 @@ impl Sender {
             self.requeue(slot);
             if self.is_behind_gap(slot) {
                 self.fail(slot, DeliveryCause::Gap);
+            } else if self.is_found_out_late(slot) {
+                self.fail(slot, DeliveryCause::DeliveryTimeout);
             }
             return;
         };
@@ -266,6 +270,15 @@ impl Sender {
         let node = broker.node;
         self.trace(|_| TraceEvent::Throttled { node, until });
     }
+}
+
+/// Whether the broker knows no such partition.
+fn is_missing(error: ErrorCode) -> bool {
+    [
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        ErrorCode::UNKNOWN_TOPIC_ID,
+    ]
+    .contains(&error)
 }
 
 /// The broker's refusal as a cause, in its own words if it sent some (KIP-467).

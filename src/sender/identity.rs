@@ -38,6 +38,8 @@ pub(crate) struct Registration {
     known: Option<Identity>,
     /// Whether one was known before: then its numbers begin at 0.
     is_renewed: bool,
+    /// The id that has no epochs left: given again it would bring its numbers again (I2).
+    spent: Option<i64>,
     /// The connections that owe an answer.
     asked: Vec<ConnId>,
     /// Not asked before.
@@ -66,6 +68,7 @@ impl Registration {
             return;
         }
         let next = worn.epoch.checked_add(1);
+        self.spent = next.is_none().then_some(worn.producer_id).or(self.spent);
         self.known = next.map(|epoch| Identity { epoch, ..worn });
         self.is_renewed = true;
     }
@@ -89,6 +92,11 @@ impl Sender {
             return;
         }
         let Some((conn, version)) = self.identity_source() else {
+            if self.is_stranded() {
+                for index in 0..self.lanes.len() {
+                    self.mark_ready(PartitionSlot::at(index));
+                }
+            }
             return;
         };
         let connection = self.connections.get_mut(&conn).expect("chosen from these");
@@ -107,6 +115,16 @@ impl Sender {
         self.registration.asked.push(conn);
         let kind = RequestKind::InitProducerId;
         self.emit(conn, correlation_id, version, kind, vec![frame]);
+    }
+
+    /// Whether something waits for an id, left its ring for that, and nobody is connected to for
+    /// its sake.
+    fn is_stranded(&self) -> bool {
+        let is_left = |(index, lane): (usize, &Lane)| {
+            let is_leaderless = self.leaderless.contains(&PartitionSlot::at(index));
+            lane.has_work() && lane.ring.is_none() && !is_leaderless
+        };
+        self.connections.is_empty() && self.lanes.iter().enumerate().any(is_left)
     }
 
     /// Whom to ask, at which version: the least loaded connection that has room, unless one was
@@ -143,7 +161,7 @@ impl Sender {
                 reason: Reason::ProducerIdBackoff,
             });
         }
-        if self.identity_source().is_some() {
+        if self.identity_source().is_some() || self.is_stranded() {
             return Some(Deadline {
                 at: self.now,
                 reason: Reason::WorkQueued,
@@ -164,6 +182,10 @@ impl Sender {
             return;
         }
         match answer.error {
+            ErrorCode::NONE if self.registration.spent == Some(answer.producer_id) => {
+                let cause = DeliveryCause::Protocol("a producer id that is spent".into());
+                self.on_identity_refused(cause);
+            }
             ErrorCode::NONE if answer.producer_id >= 0 && answer.producer_epoch >= 0 => {
                 let identity = Identity {
                     producer_id: answer.producer_id,
@@ -207,7 +229,9 @@ impl Sender {
     /// The connection that was asked for a producer id is gone.
     pub(super) fn on_identity_lost(&mut self, conn: ConnId, cause: &DeliveryCause) {
         self.registration.asked.retain(|asked| *asked != conn);
-        self.on_identity_refused(cause.clone());
+        if self.registration.known.is_none() {
+            self.on_identity_refused(cause.clone());
+        }
     }
 
     /// The brokers say which cluster they are. Where it is another than before, somebody else may
@@ -325,8 +349,11 @@ impl Sender {
                 self.requeue(slot);
                 self.fail(slot, cause);
             }
-            Ahead::Nothing | Ahead::Abandoned | Ahead::Live => {
+            ahead @ (Ahead::Nothing | Ahead::Abandoned | Ahead::Live) => {
                 sequences.on_out_of_step();
+                if ahead == Ahead::Nothing {
+                    sequences.on_strange();
+                }
                 self.restarting.insert(partition);
                 self.retry_or_fail(slot, cause);
             }
@@ -365,7 +392,8 @@ impl Sender {
             if !is_absent {
                 return false;
             }
-            history.is_unresolved = false;
+            // In a strange log it may be all the same: then it ends in doubt.
+            history.is_unresolved &= sequences.is_strange();
         }
         true
     }
@@ -396,6 +424,21 @@ impl Sender {
     }
 
     fn restart(&mut self, partition: PartitionSlot) {
+        let lane = &self.lanes[partition.index()];
+        for id in lane.sequences.live().collect::<Vec<_>>() {
+            // Perhaps one before it took it along.
+            let Some(slot) = self.accumulator.find(id) else {
+                continue;
+            };
+            let history = &self.accumulator.batch(slot).history;
+            if history.is_unresolved {
+                // Its own number is not tried any more: that is why, whatever left the doubt.
+                let code = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
+                self.fail(slot, DeliveryCause::Broker(code, None));
+            } else if self.is_found_out_late(slot) {
+                self.fail(slot, DeliveryCause::DeliveryTimeout);
+            }
+        }
         let lane = &mut self.lanes[partition.index()];
         let live: Vec<_> = lane.sequences.live().collect();
         let worn = lane.sequences.identity().expect("it has given numbers");

@@ -28,6 +28,9 @@ pub(crate) struct Sequences {
     /// Numbers were taken back from batches that are under way to a request: each gets its own when
     /// it leaves, and none before it.
     is_shifted: bool,
+    /// The log may be another one than the one that refused, or one that follows no rule: that a
+    /// batch is absent says nothing of those behind it.
+    is_strange: bool,
 }
 
 /// The numbers of a batch.
@@ -134,6 +137,7 @@ impl Sequences {
         let after = self.given.split_off(place);
         self.given.retain(|given| given.fate == Fate::Live);
         self.given.extend(after.into_iter().skip(1));
+        self.is_strange &= self.has_given();
     }
 
     /// A batch was completed as failed. It may be in the log all the same; `is_certain_else` unless
@@ -167,6 +171,17 @@ impl Sequences {
     /// The brokers' number is not the one of the oldest batch, which is known to be absent.
     pub(crate) fn on_out_of_step(&mut self) {
         self.is_out_of_step = true;
+    }
+
+    /// There is no such topic any more, or its log expects another number although nothing in
+    /// doubt stands before its own: it may be another log, which takes whatever comes first.
+    pub(crate) fn on_strange(&mut self) {
+        self.is_strange = self.has_given();
+    }
+
+    /// Whether that a batch is absent says nothing of those behind it.
+    pub(crate) fn is_strange(&self) -> bool {
+        self.is_strange
     }
 
     /// What is not settled before this batch.

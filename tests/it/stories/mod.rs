@@ -18,6 +18,7 @@ mod reborn;
 mod replicas;
 mod requests;
 mod sending;
+mod strange;
 mod telling;
 mod timing;
 mod too_large;
