@@ -86,6 +86,9 @@ pub(crate) struct Flights {
     lanes: BTreeMap<ConnId, Lane>,
     pub(crate) attempts: AttemptLog,
     throttle: Throttle,
+    /// When the core was called again, after it had not been: what goes out then may have been
+    /// decided before it heard what it has heard.
+    woken_at: Option<Instant>,
     /// Where a Metadata request is not answered yet.
     asked: Option<ConnId>,
     pub(crate) leaders: Leaders,
@@ -102,6 +105,7 @@ impl Flights {
             lanes: BTreeMap::new(),
             attempts: AttemptLog::new(config),
             throttle: Throttle::new(config),
+            woken_at: None,
             asked: None,
             leaders: Leaders::new(are_several(brokers)),
             sequences: Sequences::new(config),
@@ -245,6 +249,7 @@ impl Flights {
 
     /// The core is called again.
     pub(crate) fn on_woken(&mut self, now: Instant) {
+        self.woken_at = Some(now);
         self.throttle.on_woken(now);
     }
 
@@ -358,7 +363,9 @@ impl Flights {
                 "S7e: {next:?} goes to a topic that has acknowledged nothing yet"
             );
             let beside: Vec<Key> = others.into_iter().filter_map(Flight::key).collect();
-            self.sequences.on_handed(now, place, stamp, &beside);
+            if self.woken_at != Some(now) {
+                self.sequences.on_handed(now, place, stamp, &beside);
+            }
         }
         for (other_conn, lane) in &self.lanes {
             let others = lane.requests.iter().flat_map(|request| &request.flights);
