@@ -59,9 +59,6 @@ impl Sender {
 
     fn on_answered(&mut self, carried: Carried, sent: &Sent, result: Option<&PartitionResult>) {
         self.lanes[carried.partition.index()].on_returned();
-        if result.is_some_and(|result| is_missing(result.error)) {
-            self.lanes[carried.partition.index()].sequences.on_strange();
-        }
         let Some(slot) = self.accumulator.find(carried.batch) else {
             // It was completed meanwhile; a late answer changes no outcome (S1, S6).
             self.on_answered_late(carried, result);

@@ -349,11 +349,8 @@ impl Sender {
                 self.requeue(slot);
                 self.fail(slot, cause);
             }
-            ahead @ (Ahead::Nothing | Ahead::Abandoned | Ahead::Live) => {
+            Ahead::Nothing | Ahead::Abandoned | Ahead::Live => {
                 sequences.on_out_of_step();
-                if ahead == Ahead::Nothing {
-                    sequences.on_strange();
-                }
                 self.restarting.insert(partition);
                 self.retry_or_fail(slot, cause);
             }
@@ -375,27 +372,14 @@ impl Sender {
         }
     }
 
-    /// Whether all batches that would be sent under a new number are known to be absent under the
-    /// old one (I5). One in doubt is tried under its own number first; behind one that is absent,
-    /// and will not be sent under its number again, no other can be there.
-    fn is_settled(&mut self, partition: PartitionSlot) -> bool {
-        let sequences = &self.lanes[partition.index()].sequences;
-        let mut is_absent = false;
-        for live in sequences.live_and_holes() {
-            let Some(id) = live else {
-                is_absent = true;
-                continue;
-            };
+    /// Whether the oldest batch that would be sent under a new number is known to be absent under
+    /// the old one (I5). One in doubt is tried under its own number first.
+    fn is_settled(&self, partition: PartitionSlot) -> bool {
+        let oldest = self.lanes[partition.index()].sequences.live().next();
+        oldest.is_none_or(|id| {
             let slot = self.accumulator.find(id).expect("a live batch");
-            let history = &mut self.accumulator.batch_mut(slot).history;
-            is_absent |= !history.is_unresolved;
-            if !is_absent {
-                return false;
-            }
-            // In a strange log it may be all the same: then it ends in doubt.
-            history.is_unresolved &= sequences.is_strange();
-        }
-        true
+            !self.accumulator.batch(slot).history.is_unresolved
+        })
     }
 
     /// Checks what must always hold: a batch and its lane agree on its number.
@@ -432,7 +416,8 @@ impl Sender {
             };
             let history = &self.accumulator.batch(slot).history;
             if history.is_unresolved {
-                // Its own number is not tried any more: that is why, whatever left the doubt.
+                // One before it is absent, so brokers would refuse its number; and it may be there
+                // all the same, if they forgot the producer or the topic is another (I5).
                 let code = ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
                 self.fail(slot, DeliveryCause::Broker(code, None));
             } else if self.is_found_out_late(slot) {

@@ -28,9 +28,6 @@ pub(crate) struct Sequences {
     /// Numbers were taken back from batches that are under way to a request: each gets its own when
     /// it leaves, and none before it.
     is_shifted: bool,
-    /// The log may be another one than the one that refused, or one that follows no rule: that a
-    /// batch is absent says nothing of those behind it.
-    is_strange: bool,
 }
 
 /// The numbers of a batch.
@@ -50,7 +47,7 @@ enum Fate {
     /// It was completed, and may be in the log all the same. `is_certain_else` tells whether it is
     /// absent for certain when the request under way says so.
     Abandoned { is_certain_else: bool },
-    /// It was completed, is not in the log and never will be: a hole, behind which nothing can be.
+    /// It was completed, is not in the log and never will be: a hole.
     Missing,
 }
 
@@ -137,7 +134,6 @@ impl Sequences {
         let after = self.given.split_off(place);
         self.given.retain(|given| given.fate == Fate::Live);
         self.given.extend(after.into_iter().skip(1));
-        self.is_strange &= self.has_given();
     }
 
     /// A batch was completed as failed. It may be in the log all the same; `is_certain_else` unless
@@ -173,17 +169,6 @@ impl Sequences {
         self.is_out_of_step = true;
     }
 
-    /// There is no such topic any more, or its log expects another number although nothing in
-    /// doubt stands before its own: it may be another log, which takes whatever comes first.
-    pub(crate) fn on_strange(&mut self) {
-        self.is_strange = self.has_given();
-    }
-
-    /// Whether that a batch is absent says nothing of those behind it.
-    pub(crate) fn is_strange(&self) -> bool {
-        self.is_strange
-    }
-
     /// What is not settled before this batch.
     pub(crate) fn ahead_of(&self, batch: BatchId) -> Ahead {
         let place = self.place(batch).unwrap_or(0);
@@ -201,15 +186,6 @@ impl Sequences {
     pub(crate) fn live(&self) -> impl Iterator<Item = BatchId> + '_ {
         let live = self.given.iter().filter(|given| given.fate == Fate::Live);
         live.map(|given| given.batch)
-    }
-
-    /// The batches that are live, and `None` for every hole, oldest first.
-    pub(crate) fn live_and_holes(&self) -> impl Iterator<Item = Option<BatchId>> + '_ {
-        self.given.iter().filter_map(|given| match given.fate {
-            Fate::Live => Some(Some(given.batch)),
-            Fate::Missing => Some(None),
-            Fate::Abandoned { .. } => None,
-        })
     }
 
     /// The oldest number in doubt whose batch is completed, for people.
@@ -323,8 +299,10 @@ mod tests {
         let mut sequences = three();
         sequences.on_abandoned(batch(0), false);
         sequences.on_late_refusal(batch(0));
-        let holes =
-            |sequences: &Sequences| sequences.live_and_holes().filter(Option::is_none).count();
+        let holes = |sequences: &Sequences| {
+            let is_hole = |given: &&Given| given.fate == Fate::Missing;
+            sequences.given.iter().filter(is_hole).count()
+        };
         assert_eq!((sequences.must_restart(), holes(&sequences)), (true, 0));
         let mut sequences = three();
         sequences.on_abandoned(batch(0), true);
