@@ -316,7 +316,9 @@ impl Sender {
                 older.is_some_and(|older| self.accumulator.batch(*older).ordinal < batch.ordinal);
             let is_first = batch.history.attempts == 0;
             if is_first && (is_passing || lane.sequences.must_restart()) {
-                self.lanes[carried.partition.index()].on_returned();
+                let lane = &mut self.lanes[carried.partition.index()];
+                lane.on_returned();
+                lane.on_left_behind();
                 self.take_back_numbers(slot);
                 self.requeue(slot);
                 continue;

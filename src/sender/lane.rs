@@ -115,6 +115,12 @@ impl Lane {
         self.without_leader + self.without_leader_now(now)
     }
 
+    /// A batch came back unsent that younger ones in drafts must not pass: nothing goes out beside
+    /// these, or it would be drafted again behind them (I7).
+    pub(crate) fn on_left_behind(&mut self) {
+        self.is_retrying |= self.in_flight > 0;
+    }
+
     /// The next numbers are of another producer id or epoch, which the leader does not know yet.
     pub(crate) fn on_new_identity(&mut self) {
         self.is_proven = false;

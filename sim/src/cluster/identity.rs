@@ -69,7 +69,7 @@ impl Cluster {
     }
 
     /// Answers the next request for a producer id with this error code; with
-    /// [`LOSE_ANSWER`](super::LOSE_ANSWER) the connection closes in place of the answer. Several
+    /// [`LOSE_ANSWER`] the connection closes in place of the answer. Several
     /// calls queue up.
     pub fn refuse_next_id(&mut self, error_code: i16) {
         self.refused_ids.push_back(error_code);
