@@ -314,8 +314,16 @@ impl Sender {
             let older = lane.queue.front();
             let is_passing =
                 older.is_some_and(|older| self.accumulator.batch(*older).ordinal < batch.ordinal);
+            let is_under_way = |id| {
+                let slot = self.accumulator.find(id);
+                slot.is_some_and(|slot| {
+                    matches!(self.accumulator.batch(slot).place, Place::InFlight(_))
+                })
+            };
+            // The leader was another one, or none, since the draft was made (S7e).
+            let is_second = !lane.is_proven() && lane.sequences.live().any(is_under_way);
             let is_first = batch.history.attempts == 0;
-            if is_first && (is_passing || lane.sequences.must_restart()) {
+            if is_first && (is_passing || is_second || lane.sequences.must_restart()) {
                 let lane = &mut self.lanes[carried.partition.index()];
                 lane.on_returned();
                 lane.on_left_behind();

@@ -91,6 +91,11 @@ impl Lane {
         }
     }
 
+    /// Whether the present leader has acknowledged a batch (S7e).
+    pub(crate) fn is_proven(&self) -> bool {
+        self.is_proven
+    }
+
     pub(crate) fn on_acked(&mut self) {
         self.is_proven = true;
     }
