@@ -6,7 +6,6 @@
 
 use super::Accumulator;
 use super::batch::{Batch, Content, Place, Tickets};
-use crate::boundary::BatchId;
 use crate::slot::BatchSlot;
 use crate::wire::Front;
 use crate::wire::cut::Part;
@@ -92,15 +91,10 @@ impl Accumulator {
         part: Part,
         ranges: Vec<Range<u32>>,
     ) -> BatchSlot {
-        let slot = self.vacant_slot();
-        let entry = &mut self.entries[slot.index()];
-        entry.parts = 1;
-        let id = BatchId {
-            slot: slot.0,
-            generation: entry.generation,
-        };
+        let id = self.new_id();
+        let slot = BatchSlot(id.slot);
         let root = parent.root();
-        entry.batch = Some(Batch {
+        self.entries[slot.index()].batch = Some(Batch {
             id,
             tickets: Some(Box::new(Tickets { root, ranges })),
             partition: parent.partition,

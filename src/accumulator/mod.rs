@@ -217,15 +217,9 @@ impl Accumulator {
         timestamp_ms: i64,
         body: Vec<u8>,
     ) {
-        let slot = self.vacant_slot();
-        let entry = &mut self.entries[slot.index()];
-        entry.parts = 1;
-        let id = BatchId {
-            slot: slot.0,
-            generation: entry.generation,
-        };
-        assert!(entry.batch.is_none(), "a vacant entry has no batch");
-        entry.batch = Some(Batch {
+        let id = self.new_id();
+        let slot = BatchSlot(id.slot);
+        self.entries[slot.index()].batch = Some(Batch {
             id,
             tickets: None,
             partition,
@@ -259,16 +253,23 @@ impl Accumulator {
         });
     }
 
-    /// A slot that no batch has, and that no driver knows any more.
-    fn vacant_slot(&mut self) -> BatchSlot {
-        self.vacant.pop().unwrap_or_else(|| {
+    /// The id of a new batch, in a slot that no other has and that no driver knows any more.
+    fn new_id(&mut self) -> BatchId {
+        let slot = self.vacant.pop().unwrap_or_else(|| {
             self.entries.push(Entry {
                 generation: 0,
                 batch: None,
                 parts: 0,
             });
             BatchSlot::at(self.entries.len() - 1)
-        })
+        });
+        let entry = &mut self.entries[slot.index()];
+        assert!(entry.batch.is_none(), "a vacant entry has no batch");
+        entry.parts = 1;
+        BatchId {
+            slot: slot.0,
+            generation: entry.generation,
+        }
     }
 
     #[cold]

@@ -30,16 +30,7 @@ impl Sender {
 impl<'a> Moment<'a> {
     /// Why the record of this ticket is not completed; `None` when it is, or never was accepted.
     pub(crate) fn explain(self, ticket: Ticket) -> Option<String> {
-        let has_it = |slot: &BatchSlot| {
-            let batch = self.sender.accumulator.batch(*slot);
-            let of_open = batch.place == Place::Open;
-            batch.root() == ticket.batch
-                && (of_open || batch.ranges().any(|range| range.contains(&ticket.index)))
-        };
-        let slot = match self.sender.accumulator.find(ticket.batch) {
-            Some(slot) => slot,
-            None => self.sender.accumulator.live().find(has_it)?,
-        };
+        let slot = self.sender.accumulator.find_ticket(ticket)?;
         Some(self.explain_batch(slot))
     }
 

@@ -93,9 +93,7 @@ impl Sender {
         }
         let Some((conn, version)) = self.identity_source() else {
             if self.is_stranded() {
-                for index in 0..self.lanes.len() {
-                    self.mark_ready(PartitionSlot::at(index));
-                }
+                self.mark_all_ready();
             }
             return;
         };
@@ -167,10 +165,7 @@ impl Sender {
                 reason: Reason::WorkQueued,
             });
         }
-        self.earliest_throttle_end()
-            .into_iter()
-            .chain(self.earliest_slow())
-            .min_by_key(|deadline| deadline.at)
+        self.earliest_relief()
     }
 
     /// The request for a producer id is answered.
@@ -213,6 +208,11 @@ impl Sender {
             producer_id: identity.producer_id,
             epoch: identity.epoch,
         });
+        self.mark_all_ready();
+    }
+
+    /// Lanes that wait for a producer id have left their rings.
+    fn mark_all_ready(&mut self) {
         for index in 0..self.lanes.len() {
             self.mark_ready(PartitionSlot::at(index));
         }
@@ -240,9 +240,11 @@ impl Sender {
         let Some(told) = told else {
             return;
         };
-        let is_same = self.cluster_id.as_deref().is_none_or(|known| known == told);
-        self.cluster_id = Some(told.into());
-        if is_same || !self.config.enable_idempotence {
+        if self.cluster_id.as_deref() == Some(told) {
+            return;
+        }
+        let is_first = self.cluster_id.replace(told.into()).is_none();
+        if is_first || !self.config.enable_idempotence {
             return;
         }
         self.registration.known = None;

@@ -153,14 +153,13 @@ impl Sequences {
 
     /// The answer to a batch that was completed meanwhile proves that this request wrote nothing.
     pub(crate) fn on_late_refusal(&mut self, batch: BatchId) {
-        let is_it = |given: &&Given| given.batch == batch;
-        let found = self.given.iter().find(is_it).map(|given| given.fate);
-        if found
-            == Some(Fate::Abandoned {
-                is_certain_else: true,
-            })
+        let certain = Fate::Abandoned {
+            is_certain_else: true,
+        };
+        if let Some(place) = self.place(batch)
+            && self.given[place].fate == certain
         {
-            self.on_missing(batch);
+            self.given[place].fate = Fate::Missing;
         }
     }
 

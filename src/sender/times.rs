@@ -236,16 +236,20 @@ impl Sender {
             }
             // Before it is due it is a timer like any other; after that, events decide.
             Oracle::Wait if wanted.at > self.now => Some(wanted),
-            Oracle::Wait => self
-                .earliest_throttle_end()
-                .into_iter()
-                .chain(self.earliest_slow())
-                .min_by_key(|deadline| deadline.at),
+            Oracle::Wait => self.earliest_relief(),
         }
     }
 
+    /// When whoever needs any broker, and can ask none now, should look again.
+    pub(super) fn earliest_relief(&self) -> Option<Deadline> {
+        self.earliest_throttle_end()
+            .into_iter()
+            .chain(self.earliest_slow())
+            .min_by_key(|deadline| deadline.at)
+    }
+
     /// When the first of the connections counts as slow that are set up or owe an answer.
-    pub(super) fn earliest_slow(&self) -> Option<Deadline> {
+    fn earliest_slow(&self) -> Option<Deadline> {
         let slow = self.connections.values().map(|connection| Deadline {
             at: connection.patience_ends_at(),
             reason: match connection.phase {
@@ -258,7 +262,7 @@ impl Sender {
     }
 
     /// When the first of the throttled brokers can be asked again.
-    pub(super) fn earliest_throttle_end(&self) -> Option<Deadline> {
+    fn earliest_throttle_end(&self) -> Option<Deadline> {
         let limit = self.rules.max_in_flight;
         let with_room = self
             .connections

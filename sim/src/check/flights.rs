@@ -151,7 +151,9 @@ impl Flights {
             flights.len(),
             self.request_bytes_max
         );
-        self.throttle.on_request(now, conn);
+        if self.woken_at != Some(now) {
+            self.throttle.on_request(now, conn);
+        }
         if api == ApiKey::Metadata {
             let before = self.asked.replace(conn);
             assert!(
@@ -250,7 +252,6 @@ impl Flights {
     /// The core is called again.
     pub(crate) fn on_woken(&mut self, now: Instant) {
         self.woken_at = Some(now);
-        self.throttle.on_woken(now);
     }
 
     /// The producer gives a connection up, for it did not answer in time.

@@ -17,8 +17,6 @@ pub(crate) struct Throttle {
     most: Duration,
     /// Of connections that have ended too: why is told after the end.
     until: BTreeMap<ConnId, Instant>,
-    /// When the core was called again, after it had not been.
-    woken_at: Option<Instant>,
 }
 
 impl Throttle {
@@ -27,14 +25,7 @@ impl Throttle {
             request_timeout: config.request_timeout,
             most: config.effective_delivery_timeout(),
             until: BTreeMap::new(),
-            woken_at: None,
         }
-    }
-
-    /// The core is called again, and hears many things before it is asked what to do: what it had
-    /// decided before an answer came goes out after it.
-    pub(crate) fn on_woken(&mut self, now: Instant) {
-        self.woken_at = Some(now);
     }
 
     /// The core hears an answer, from its correlation id on.
@@ -72,7 +63,7 @@ impl Throttle {
     pub(crate) fn on_request(&self, now: Instant, conn: ConnId) {
         let until = self.until.get(&conn).copied().unwrap_or(Instant::ZERO);
         assert!(
-            now >= until || self.woken_at == Some(now),
+            now >= until,
             "L14: a request at {now} on {conn:?}, which throttles until {until}"
         );
     }

@@ -1,6 +1,6 @@
 //! Twice, or out of order: what sequence numbers were for, and were not used for.
 
-use titorelli::{Config, DeliveryCause};
+use titorelli::DeliveryCause;
 use titorelli_sim::codec::error_code::{
     NOT_ENOUGH_REPLICAS, OUT_OF_ORDER_SEQUENCE_NUMBER, REQUEST_TIMED_OUT,
     TOPIC_AUTHORIZATION_FAILED,
@@ -8,14 +8,7 @@ use titorelli_sim::codec::error_code::{
 use titorelli_sim::{RecordState, Story, ms};
 
 use super::expect_nothing_left;
-
-/// Idempotent, and a batch for every record.
-fn numbered(config: &mut Config) {
-    *config = Config::durable();
-    config.linger = ms(0);
-    config.batch_size = 0;
-    config.backoff_jitter_percent = 0;
-}
+use crate::stories::numbered;
 
 fn ready(leaders: &str) -> Story {
     let mut story = Story::new(numbered);

@@ -25,7 +25,16 @@ mod too_large;
 mod waiting;
 mod withdrawing;
 
+use titorelli::Config;
 use titorelli_sim::{Story, ms};
+
+/// Idempotent, and a batch for every record.
+pub(crate) fn numbered(config: &mut Config) {
+    *config = Config::durable();
+    config.linger = ms(0);
+    config.batch_size = 0;
+    config.backoff_jitter_percent = 0;
+}
 
 /// Compares the story's timeline with the one that was reviewed.
 #[track_caller]

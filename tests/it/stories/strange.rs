@@ -2,18 +2,11 @@
 
 use core::time::Duration;
 
-use titorelli::Config;
 use titorelli_sim::cluster::BrokerId;
 use titorelli_sim::codec::error_code::{COORDINATOR_LOAD_IN_PROGRESS, NOT_ENOUGH_REPLICAS};
 use titorelli_sim::{Fault, RecordState, Story, ms};
 
-/// Idempotent, and a batch for every record.
-fn numbered(config: &mut Config) {
-    *config = Config::durable();
-    config.linger = ms(0);
-    config.batch_size = 0;
-    config.backoff_jitter_percent = 0;
-}
+use super::numbered;
 
 /// One batch is refused by a topic that is being deleted, the one behind it is written to the topic
 /// that is created again, and its answer is lost: that the first is absent says nothing of the
