@@ -266,9 +266,10 @@ impl Row {
             let batch = &mut self.batches[*index];
             if batch.given_up_at.is_none() && batch.begins_with(value) {
                 batch.given_up_at = Some(now);
-                return;
+                break;
             }
         }
+        // It may be under way under another number too, and not have left with that yet.
         let value = value.filter(|_| may_leave).map(Bytes::copy_from_slice);
         self.ended_unseen.extend(value.map(|value| (value, now)));
     }
