@@ -248,16 +248,8 @@ impl Sender {
                 new.push((told, port));
                 continue;
             };
-            let broker = &mut self.brokers[slot.index()];
-            broker.is_current = true;
-            if *broker.host != *told.host || broker.port != port {
-                // The same id at another address: what is there is somebody else (L12).
-                (broker.host, broker.port) = (told.host.as_str().into(), port);
-                (broker.failures, broker.retry_at) = (0, self.now);
-                broker.trying_since = None;
-                broker.format = None;
-                self.retire(slot);
-            }
+            self.brokers[slot.index()].is_current = true;
+            self.readdress(slot, &told.host, port);
         }
         if !new.is_empty() {
             self.welcome(&new);
@@ -269,6 +261,20 @@ impl Sender {
                 self.retire(BrokerSlot::at(index));
             }
         }
+    }
+
+    /// A broker that is known listens here. The same id at another address: whom it is connected to
+    /// is somebody else (L12).
+    pub(super) fn readdress(&mut self, slot: BrokerSlot, host: &str, port: u16) {
+        let broker = &mut self.brokers[slot.index()];
+        if *broker.host == *host && broker.port == port {
+            return;
+        }
+        (broker.host, broker.port) = (host.into(), port);
+        (broker.failures, broker.retry_at) = (0, self.now);
+        broker.trying_since = None;
+        broker.format = None;
+        self.retire(slot);
     }
 
     /// Takes in brokers with their ports, whose ids were not known. They get the places of those

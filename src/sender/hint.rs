@@ -71,10 +71,11 @@ impl Sender {
             };
             return self.welcome(&[(&broker, port)]);
         };
+        let slot = *slot;
         let broker = &mut self.brokers[slot.index()];
         if !broker.is_current {
             (broker.is_current, broker.retry_at) = (true, self.now);
-            (broker.host, broker.port) = (told.host.as_str().into(), port);
+            self.readdress(slot, &told.host, port);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A broker that leads no more says who does, in its answer to Produce (KIP-951).
 
-use titorelli_sim::cluster::BrokerId;
-use titorelli_sim::{Story, ms};
+use titorelli_sim::cluster::{BrokerId, ClusterConfig};
+use titorelli_sim::{Config, Story, ms};
 
 /// The batch goes to the new leader as soon as it can be connected to: no answer about metadata and
 /// no backoff comes in between.
@@ -72,4 +72,43 @@ fn hints_that_are_out_of_date_lead_nobody_in_a_circle() {
     story.wait(ms(3_000));
     story.expect_delivered([record]);
     story.expect_log("orders/0", &["at last"]);
+}
+
+/// Metadata that is out of date leaves a broker out that is connected to where it listened before:
+/// there somebody else listens by now. A hint that says where it listens leads there, and not to
+/// whom is connected (L12; `idempotent` seed 651640).
+#[test]
+fn a_hint_at_a_broker_that_moved_leads_to_where_it_listens_now() {
+    let four = |cluster: &mut ClusterConfig| {
+        cluster.brokers = ClusterConfig::with_brokers(4).brokers;
+    };
+    let patient = |config: &mut Config| {
+        config.retries = 20;
+        config.retry_backoff = ms(100);
+    };
+    let mut story = Story::with(patient, four);
+    story.cluster("aside/0 -> b1, orders/0 -> b3, stock/0 -> b2");
+    story.ready();
+    story.control("b1 hears that b2 is down, and no more", |cluster| {
+        cluster.set_down(BrokerId(2));
+        cluster.lag(BrokerId(1));
+        cluster.set_up(BrokerId(2));
+        cluster.move_leader("stock", 0, BrokerId(2));
+        cluster.close_connections(BrokerId(1));
+    });
+    story.wait(ms(500));
+    let aside = story.send("aside/0", "so that b1 is connected to");
+    story.wait(ms(500));
+    story.control("b2 and b4 change places; b1 alone is asked", |cluster| {
+        cluster.swap_addresses(BrokerId(2), BrokerId(4));
+        cluster.close_connections(BrokerId(3));
+    });
+    let second = story.send("stock/0", "to where b2 was");
+    story.wait(ms(200));
+    story.control("b1 has heard", |cluster| cluster.catch_up(BrokerId(1)));
+    story.move_leader("orders/0", "b2");
+    let third = story.send("orders/0", "to where b2 is");
+    story.run_until_idle();
+    story.expect_delivered([aside, second, third]);
+    super::check("hint_at_a_broker_that_moved", &story);
 }
