@@ -19,14 +19,14 @@ pub(super) struct Gap {
 impl Sender {
     /// The gap that a batch leaves when it fails of this, if others are to fail for it.
     pub(super) fn gap_of(&self, slot: BatchSlot, cause: &DeliveryCause) -> Option<Gap> {
-        let is_wanted = matches!(
-            cause,
-            DeliveryCause::Withdrawn
-                | DeliveryCause::Purged
-                | DeliveryCause::Gap
-                | DeliveryCause::ProducerClosed
-        );
         let batch = self.accumulator.batch(slot);
+        let is_taken_back = matches!(
+            cause,
+            DeliveryCause::Withdrawn | DeliveryCause::Purged | DeliveryCause::ProducerClosed
+        );
+        // What was in flight behind a gap fails later than the gap arose: more was accepted since.
+        let is_told_along = *cause == DeliveryCause::Gap && !batch.history.is_behind_gap;
+        let is_wanted = is_taken_back || is_told_along;
         let (partition, order) = (batch.partition, batch.order());
         (self.config.enable_gapless_guarantee && !is_wanted).then_some(Gap { partition, order })
     }

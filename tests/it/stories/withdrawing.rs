@@ -168,6 +168,36 @@ fn a_record_that_fails_takes_those_behind_it_along_if_that_is_wanted() {
     }
 }
 
+/// What was in flight behind a gap fails later than the gap arose: then it takes along what was
+/// accepted meanwhile, or that would be written behind it (`idempotent` seed 694148).
+#[test]
+fn what_comes_back_from_behind_a_gap_takes_along_what_was_accepted_meanwhile() {
+    let mut story = stage(|config| {
+        config.batch_size = 500;
+        config.enable_gapless_guarantee = true;
+        config.request_timeout = ms(1_000);
+    });
+    story.fails_next("orders/0", ErrorCode::INVALID_RECORD.0);
+    let mut ids = send_full(&mut story, &["0"]);
+    story.wait(ms(1));
+    story.silence("b1");
+    ids.extend(send_full(&mut story, &["1"]));
+    story.wait(ms(5));
+    let cause = cause_of(&story, ids[0]);
+    assert!(matches!(cause, DeliveryCause::Broker(..)), "{cause:?}");
+    ids.extend(send_full(&mut story, &["2"]));
+    assert!(matches!(story.state(ids[1]), RecordState::Accepted(_)));
+    story.wait(ms(1_000));
+    let later = send_full(&mut story, &["3"]);
+    story.run_until_idle();
+    assert!(matches!(
+        story.state(ids[1]),
+        RecordState::MaybePersisted(error) if error.cause == DeliveryCause::Gap
+    ));
+    assert_eq!(cause_of(&story, ids[2]), DeliveryCause::Gap);
+    assert!(story.is_acked(later[0]));
+}
+
 /// Who asks for a gap gets it, and no other record pays for it.
 #[test]
 fn a_withdrawn_record_takes_nothing_along() {
