@@ -6,6 +6,7 @@
 
 use super::Accumulator;
 use super::batch::{Batch, Content, Place, Tickets};
+use crate::boundary::BatchId;
 use crate::slot::BatchSlot;
 use crate::wire::Front;
 use crate::wire::cut::Part;
@@ -73,15 +74,20 @@ impl Accumulator {
         children
     }
 
-    /// A part ends before it was sealed: the bytes that it shares with others are theirs now.
-    pub(super) fn bequeath(&mut self, part: &mut Batch) {
+    /// A part is sealed, or ends before it was: what it held for all of them is the last one's that
+    /// still needs the bytes that they share, one that is away to be sealed included. Returns what
+    /// nobody needs any more.
+    pub(super) fn bequeath(&mut self, root: BatchId, held_bytes: usize) -> usize {
         let is_heir = |slot: &BatchSlot| {
             let other = self.batch(*slot);
-            other.root() == part.root() && matches!(other.content, Content::Part(_))
+            let is_unsealed = matches!(other.content, Content::Part(_) | Content::Away);
+            other.root() == root && is_unsealed
         };
-        if let Some(heir) = self.live().filter(is_heir).last() {
-            self.batch_mut(heir).held_bytes += core::mem::take(&mut part.held_bytes);
-        }
+        let Some(heir) = self.live().filter(is_heir).last() else {
+            return held_bytes;
+        };
+        self.batch_mut(heir).held_bytes += held_bytes;
+        0
     }
 
     fn add_part(
@@ -283,6 +289,30 @@ mod tests {
         assert_eq!(accumulator.memory().used_bytes(), used_bytes);
         accumulator.finish(parts[0]);
         assert_eq!(accumulator.memory().used_bytes(), 0);
+    }
+
+    /// Drivers seal on several threads: the last part may come back before the first, or end while
+    /// that is away.
+    #[test]
+    fn a_part_that_is_away_to_be_sealed_needs_the_bytes_as_well() {
+        for is_sealed in [true, false] {
+            let (mut accumulator, slot) = raw(2);
+            let parts = accumulator.divide(slot, vec![one(0), one(1)]);
+            let used_bytes = accumulator.memory().used_bytes();
+            let away =
+                core::mem::replace(&mut accumulator.batch_mut(parts[0]).content, Content::Away);
+            if is_sealed {
+                seal(&mut accumulator, parts[1]);
+                assert!(accumulator.memory().used_bytes() > used_bytes);
+            }
+            accumulator.finish(parts[1]);
+            assert_eq!(accumulator.memory().used_bytes(), used_bytes);
+            accumulator.batch_mut(parts[0]).content = away;
+            seal(&mut accumulator, parts[0]);
+            assert!(accumulator.memory().used_bytes() < used_bytes);
+            accumulator.finish(parts[0]);
+            assert_eq!(accumulator.memory().used_bytes(), 0);
+        }
     }
 
     fn one(place: u32) -> Vec<Range<u32>> {

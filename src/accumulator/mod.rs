@@ -448,8 +448,10 @@ impl Accumulator {
         batch.content = Content::Sealed { front, body };
         if let Some(raw_bytes) = part_raw_bytes {
             batch.raw_bytes = raw_bytes;
+            let root = batch.root();
             let held_bytes = core::mem::replace(&mut batch.held_bytes, body_bytes);
-            self.memory.exchange(held_bytes, body_bytes);
+            let freed_bytes = self.bequeath(root, held_bytes);
+            self.memory.exchange(freed_bytes, body_bytes);
         } else if let Some(spare) = spare {
             let excess = batch.held_bytes - body_bytes;
             batch.held_bytes = body_bytes;
@@ -484,8 +486,8 @@ impl Accumulator {
         let entry = &mut self.entries[slot.index()];
         let mut batch = entry.batch.take().expect("the slot is taken");
         entry.generation = entry.generation.wrapping_add(1);
-        if matches!(batch.content, Content::Part(_)) {
-            self.bequeath(&mut batch);
+        if batch.is_part() && matches!(batch.content, Content::Part(_) | Content::Away) {
+            batch.held_bytes = self.bequeath(batch.root(), batch.held_bytes);
         }
         self.memory.release(batch.held_bytes);
         match core::mem::replace(&mut batch.content, Content::Away) {
