@@ -74,7 +74,7 @@ impl Sender {
         let slot = *slot;
         let broker = &mut self.brokers[slot.index()];
         if !broker.is_current {
-            (broker.is_current, broker.retry_at) = (true, self.now);
+            broker.is_current = true;
             self.readdress(slot, &told.host, port);
         }
     }

@@ -112,3 +112,26 @@ fn a_hint_at_a_broker_that_moved_leads_to_where_it_listens_now() {
     story.expect_delivered([aside, second, third]);
     super::check("hint_at_a_broker_that_moved", &story);
 }
+
+/// Who cannot be connected to is not tried again before its backoff is over because a hint names it
+/// (L8; `idempotent` seed 910417).
+#[test]
+fn a_hint_at_a_broker_that_failed_waits_for_its_backoff() {
+    let mut story = Story::new(|config| {
+        config.retries = 20;
+        config.retry_backoff = ms(10);
+        config.reconnect_backoff = ms(2_000);
+        config.reconnect_backoff_max = Some(ms(2_000));
+    });
+    story.cluster("orders/0 -> b2, stock/0 -> b1");
+    story.ready();
+    story.take_down("b2");
+    story.wait(ms(100));
+    story.bring_up("b2");
+    story.move_leader("stock/0", "b2");
+    let record = story.send("stock/0", "after the backoff");
+    story.wait(ms(1_000));
+    assert!(!story.is_acked(record));
+    story.run_until_idle();
+    story.expect_delivered([record]);
+}
