@@ -1,7 +1,8 @@
 //! Whether the values of a configuration fit together.
 
 use super::{
-    Acks, ApiVersion, Config, IDEMPOTENT_IN_FLIGHT_MAX, Partitioner, SecurityProtocol, servers,
+    Acks, ApiVersion, Config, IDEMPOTENT_IN_FLIGHT_MAX, MetadataRecovery, Partitioner,
+    SecurityProtocol, servers,
 };
 use crate::error::ConfigError;
 use crate::wire::{Codec, Release, compression};
@@ -38,6 +39,7 @@ impl Config {
         self.check_compression()?;
         self.check_partitioner()?;
         self.check_idempotence()?;
+        self.check_recovery()?;
         self.check_release()?;
         self.check_recording()?;
         self.check_security()
@@ -231,23 +233,34 @@ impl Config {
             }
             return Ok(());
         }
-        if self.acks != Acks::All {
-            let reason =
-                "enable_idempotence needs acks=all: set it, or begin with Config::durable()";
-            return Err(ConfigError::new("acks", reason));
-        }
-        if self.retries == 0 {
-            let reason = "enable_idempotence is for batches that are sent again: set it to inf, or \
-                          begin with Config::durable()";
-            return Err(ConfigError::new("retries", reason));
-        }
-        let in_flight = self.max_in_flight_requests_per_connection;
-        if in_flight > IDEMPOTENT_IN_FLIGHT_MAX {
-            let reason = format!(
-                "{in_flight} is more than {IDEMPOTENT_IN_FLIGHT_MAX}: with enable_idempotence \
-                 brokers know so many batches of a partition again"
-            );
-            let key = "max_in_flight_requests_per_connection";
+        let many = self.max_in_flight_requests_per_connection > IDEMPOTENT_IN_FLIGHT_MAX;
+        let needed = [
+            ("acks", "all", self.acks != Acks::All),
+            ("retries", "inf", self.retries == 0),
+            ("max_in_flight_requests_per_connection", "5", many),
+        ];
+        let wrong = || needed.iter().filter(|(_, _, is_wrong)| *is_wrong);
+        let Some((first, _, _)) = wrong().next() else {
+            return Ok(());
+        };
+        let told: Vec<String> = wrong().map(|(key, _, _)| self.told(key)).collect();
+        let lines: Vec<String> = wrong().map(|(key, to, _)| format!("{key}={to}")).collect();
+        let (told, lines) = (told.join(" and "), lines.join(" and "));
+        let reason = format!(
+            "{told} and enable_idempotence=true contradict each other: set {lines}, or begin with \
+             Config::durable()"
+        );
+        Err(ConfigError::new(*first, reason))
+    }
+
+    /// Java takes both keys together, and looks at one of them only.
+    fn check_recovery(&self) -> Result<(), ConfigError> {
+        let trigger = self.metadata_recovery_rebootstrap_trigger;
+        let is_default = trigger == Self::default().metadata_recovery_rebootstrap_trigger;
+        if self.metadata_recovery_strategy == MetadataRecovery::None && !is_default {
+            let key = "metadata_recovery_rebootstrap_trigger_ms";
+            let reason = "nothing begins again with metadata_recovery_strategy=none: leave it out, \
+                          or set rebootstrap";
             return Err(ConfigError::new(key, reason));
         }
         Ok(())
@@ -427,6 +440,13 @@ mod tests {
         refused(&[("api_version", "0.7")], "api_version");
         refused(&[("resolve_timeout_ms", "1")], "resolve_timeout_ms");
         refused(&[("first_sequence", "1")], "first_sequence");
+        refused(
+            &[
+                ("metadata.recovery.strategy", "none"),
+                ("metadata.recovery.rebootstrap.trigger.ms", "5000"),
+            ],
+            "metadata_recovery_rebootstrap_trigger_ms",
+        );
         let keys = [
             ("partitioner", "round_robin"),
             ("partitioner_ignore_keys", "true"),
@@ -465,6 +485,44 @@ mod tests {
         assert_eq!(
             fault(&[("enable.gapless.guarantee", "true")]).as_deref(),
             Some("enable_gapless_guarantee")
+        );
+    }
+
+    /// A default that somebody wrote down is no default any more; of a field nobody knows.
+    #[test]
+    fn who_said_what_contradicts_idempotence_is_told_truly_with_what_to_set() {
+        let told = |pairs: &[(&str, &str)], set: fn(&mut Config)| {
+            let pairs = pairs.iter().copied();
+            let mut config = Config::from_pairs(pairs).expect("values that are possible");
+            set(&mut config);
+            config.check().expect_err("contradictory").reason
+        };
+        let rest = " and enable_idempotence=true contradict each other: set";
+        assert_eq!(
+            told(&[("enable.idempotence", "true")], |_| ()),
+            format!(
+                "acks=1 (the default) and retries=0 (the default){rest} acks=all and retries=inf, \
+                 or begin with Config::durable()"
+            )
+        );
+        let by_name = [("request.required.acks", "1"), ("retries", "3")];
+        assert_eq!(
+            told(&by_name, |config| config.enable_idempotence = true),
+            format!("acks=1 (as given){rest} acks=all, or begin with Config::durable()")
+        );
+        let mut properties = Config::durable();
+        properties
+            .set_properties("acks=1\nretries=0")
+            .expect("valid");
+        let reason = properties.check().expect_err("contradictory").reason;
+        assert!(reason.starts_with("acks=1 (as given) and retries=0 (as given) and"));
+        let in_code = told(&[], |config| {
+            *config = Config::durable();
+            config.acks = Acks::None;
+        });
+        assert!(
+            in_code.starts_with("acks=0 and enable_idempotence"),
+            "{in_code}"
         );
     }
 

@@ -4,6 +4,7 @@
 //! [`Config::set`] with the names that three clients use, [`KEYS`] for `titorelli config`, and
 //! `docs/configuration.md`. Never: whether values fit together, which is [`Config::check`]'s.
 
+use super::given::Given;
 use super::kinds::{self, Kind};
 use super::{Acks, ApiVersion, Codec, MetadataRecovery, Partitioner, SecurityProtocol};
 use core::time::Duration;
@@ -50,13 +51,18 @@ macro_rules! config {
                 "As text: `", $name, "`", $(", `", $alias, "`",)* "; default: `", $default, "`."
             )]
             pub $field: $type,
-        )+)+}
+        )+)+
+            /// Which keys were given by name.
+            pub(crate) given: Given,
+        }
 
         impl Default for Config {
             fn default() -> Self {
                 Self {$($(
                     $field: kinds::$kind::read($default).expect("the table's own default"),
-                )+)+}
+                )+)+
+                    given: Given::default(),
+                }
             }
         }
 
@@ -103,8 +109,8 @@ config! {
         "metadata_recovery_strategy" | "metadata.recovery.strategy";
     /// When brokers have not told about the cluster for so long although they were asked, or could
     /// not be, all of them are forgotten, and the bootstrap servers are where it begins again
-    /// (KIP-1102); after 1,000 at the earliest. Not looked at where `metadata_recovery_strategy` is
-    /// `none`.
+    /// (KIP-1102); after 1,000 at the earliest. Has no meaning, and is refused, where
+    /// `metadata_recovery_strategy` is `none`.
     metadata_recovery_rebootstrap_trigger: Duration = Millis("300000"),
         "metadata_recovery_rebootstrap_trigger_ms" | "metadata.recovery.rebootstrap.trigger.ms";
     /// Whether asking for an unknown topic may create it, where the brokers allow it.
@@ -117,8 +123,8 @@ config! {
     acks: Acks = Acknowledgements("1"),
         "acks" | "request.required.acks";
     /// Whether every record is written once and in order, whatever is sent again (KIP-98): brokers
-    /// know each batch by a producer id and a sequence number. Needs `acks=all`, retries, and at
-    /// most 5 requests in flight per connection.
+    /// know each batch by a producer id and a sequence number. Needs `acks=all`, retries (best
+    /// `inf`), and at most 5 requests in flight per connection; it changes none of these keys.
     enable_idempotence: bool = Switch("false"),
         "enable_idempotence" | "enable.idempotence";
     /// How often a failed batch is sent again.

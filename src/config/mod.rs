@@ -1,11 +1,13 @@
 //! The configuration: every knob with its unit, default and meaning.
 //!
 //! `keys.rs` is the table of keys, `kinds.rs` how a value reads as text, `text.rs` which names mean
-//! which key, `foreign.rs` what is said of other clients' keys, `check.rs` what fits together.
+//! which key, `foreign.rs` what is said of other clients' keys, `given.rs` which keys were given by
+//! name, `check.rs` what fits together.
 
 mod check;
 mod choices;
 mod foreign;
+mod given;
 mod keys;
 mod kinds;
 mod properties;

@@ -58,17 +58,23 @@ impl Config {
         let (wanted, value) = (plain(key), value.trim());
         let error = |reason| ConfigError::new(key, reason);
         if let Some(known) = find(&wanted) {
-            return (known.read)(self, value).map_err(error);
+            return self.give(known, value).map_err(error);
         }
         if let Some(converted) = CONVERTED.iter().find(|known| known.name == wanted) {
             let known = find(converted.key).expect("it is converted to a key");
             let value = (converted.convert)(value).map_err(error)?;
-            return (known.read)(self, &value).map_err(error);
+            return self.give(known, &value).map_err(error);
         }
         if foreign::is_harmless(&wanted, value) {
             return Ok(());
         }
         Err(error(refusal(key)))
+    }
+
+    fn give(&mut self, key: &Key, value: &str) -> Result<(), String> {
+        (key.read)(self, value)?;
+        self.given.add(key);
+        Ok(())
     }
 
     /// The defaults with these keys set, in order.

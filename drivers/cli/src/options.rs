@@ -3,7 +3,7 @@
 use clap::Args;
 use std::error::Error;
 use std::path::PathBuf;
-use titorelli::config::KEYS;
+use titorelli::config::{KEYS, Key};
 use titorelli_mio::{Config, ConfigError};
 
 /// Any key of the configuration. What comes later counts: the defaults, a file, the command's own
@@ -55,51 +55,67 @@ impl Settings {
         mut config: Config,
         given: &[(&str, &str)],
     ) -> Result<Config, Box<dyn Error>> {
-        let mut sources = Sources(vec![(String::new(), Config::default())]);
-        sources.note("--durable", &self.defaults());
-        sources.note("the command's own defaults", &config);
+        let mut sources = Sources::default();
+        sources.note_defaults("--durable", &self.defaults());
+        sources.note_defaults("the command's own defaults", &config);
         if let Some(file) = &self.file {
             let told = |error: &dyn Error| format!("{}: {error}", file.display());
             let text = std::fs::read_to_string(file).map_err(|error| told(&error))?;
             config.set_properties(&text).map_err(|error| told(&error))?;
-            sources.note(&file.display().to_string(), &config);
+            let mut alone = Config::default();
+            alone.set_properties(&text).expect("just read");
+            sources.note(&file.display().to_string(), &alone);
         }
         let file = self.record.as_deref().map(|file| ("trace_path", file));
-        for (key, value) in given.iter().copied().chain(file) {
-            config.set(key, value)?;
+        let given: Vec<_> = given.iter().copied().chain(file).collect();
+        let pairs = self.pairs.iter().map(|(key, value)| (&**key, &**value));
+        let pairs: Vec<_> = pairs.collect();
+        for (source, pairs) in [("the command's options", given), ("-X", pairs)] {
+            for (key, value) in &pairs {
+                config.set(key, value)?;
+            }
+            sources.note(source, &Config::from_pairs(pairs).expect("just set"));
         }
-        sources.note("the command's options", &config);
-        for (key, value) in &self.pairs {
-            config.set(key, value)?;
-        }
-        sources.note("-X", &config);
         match config.check() {
             Ok(()) => Ok(config),
-            Err(error) => Err(sources.explain(&error).into()),
+            Err(error) => Err(sources.explain(&error, &config).into()),
         }
     }
 }
 
-/// What the configuration was like after each source of values: where a value came from is asked
-/// only when it does not fit to the others.
-struct Sources(Vec<(String, Config)>);
+/// Which keys each source of values gives, in the order in which they count.
+#[derive(Default)]
+struct Sources(Vec<(String, Vec<&'static str>)>);
 
 impl Sources {
-    fn note(&mut self, source: &str, config: &Config) {
-        self.0.push((source.to_owned(), config.clone()));
+    /// A source of text, of which `alone` was made.
+    fn note(&mut self, source: &str, alone: &Config) {
+        let names = KEYS.iter().map(|key| key.name);
+        let given = names.filter(|name| alone.is_given(name)).collect();
+        self.0.push((source.to_owned(), given));
     }
 
-    /// The error, with the value at fault and who set it.
-    fn explain(&self, error: &ConfigError) -> String {
-        let Some(key) = KEYS.iter().find(|key| key.name == error.key) else {
-            return error.to_string();
-        };
-        let values = self.0.iter().map(|(_, config)| key.value_in(config));
-        let values: Vec<String> = values.collect();
-        let last = values.last().expect("the defaults are one");
-        let changed = values.windows(2).rposition(|pair| pair[0] != pair[1]);
-        let source = changed.map_or("the default", |before| &self.0[before + 1].0);
-        format!("{error} ({}={last} is from {source})", key.name)
+    /// A source that changes some of the defaults.
+    fn note_defaults(&mut self, source: &str, config: &Config) {
+        let is_own = |key: &&Key| config.is_given(key.name) || key.value_in(config) != key.default;
+        let own = KEYS.iter().filter(is_own).map(|key| key.name);
+        // What --durable has changed is in the command's own defaults too, and is not theirs.
+        let is_known = |name: &&str| self.0.iter().any(|(_, known)| known.contains(name));
+        let new = own.filter(|name| !is_known(name)).collect();
+        self.0.push((source.to_owned(), new));
+    }
+
+    /// The error, with the value at fault and who set it; the error itself tells of defaults.
+    fn explain(&self, error: &ConfigError, config: &Config) -> String {
+        let key = KEYS.iter().find(|key| key.name == error.key);
+        let gives = |(_, given): &&(String, Vec<&str>)| given.contains(&&*error.key);
+        match (key, self.0.iter().rfind(gives)) {
+            (Some(key), Some((source, _))) => {
+                let value = key.value_in(config);
+                format!("{error} ({}={value} is from {source})", key.name)
+            }
+            (None, _) | (_, None) => error.to_string(),
+        }
     }
 }
 

@@ -140,7 +140,9 @@ fn brokers_that_tell_nothing_are_given_up_in_time() {
     for strategy in [MetadataRecovery::Rebootstrap, MetadataRecovery::None] {
         let mut story = known_elsewhere(|config| {
             config.metadata_recovery_strategy = strategy;
-            config.metadata_recovery_rebootstrap_trigger = ms(5_000);
+            if strategy == MetadataRecovery::Rebootstrap {
+                config.metadata_recovery_rebootstrap_trigger = ms(5_000);
+            }
         });
         story.control("b1 and b2 name nobody", |cluster| {
             cluster.mislead(BrokerId(1), Lie::NoBrokers);

@@ -301,7 +301,20 @@ fn values_that_do_not_fit_together_are_told_with_where_they_are_from() {
         (&["-F", path], &from_file),
         (
             &["-F", path, "-X", "connections.max.idle.ms=0.0"],
-            &from_file,
+            "(connections_max_idle_ms=0 is from -X)",
+        ),
+        // Whoever writes a default has written it.
+        (
+            &["-X", "acks=1", "-X", "enable_idempotence=true"],
+            "acks=1 (as given) and retries=0 (the default) and enable_idempotence=true contradict \
+             each other: set acks=all and retries=inf, or begin with Config::durable() (acks=1 is \
+             from -X)\n",
+        ),
+        (
+            &["-X", "enable.idempotence=true"],
+            "configuration acks: acks=1 (the default) and retries=0 (the default) and \
+             enable_idempotence=true contradict each other: set acks=all and retries=inf, or begin \
+             with Config::durable()\n",
         ),
         (&["-X", "retry.backoff.max.ms=1"], "=1 is from -X)"),
         (

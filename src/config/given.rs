@@ -1,0 +1,58 @@
+//! Which keys were given by name: an error about values that contradict each other says of each
+//! whether somebody wrote it, or it is a default.
+
+use super::{Config, KEYS, Key};
+
+/// The keys given by name, a bit for each in the order of [`KEYS`]. Which they are makes no
+/// configuration unlike another: only values count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Given(u128);
+
+const _: () = assert!(KEYS.len() <= 128, "a bit for each key");
+
+impl PartialEq for Given {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Given {}
+
+impl Given {
+    pub(super) fn add(&mut self, key: &Key) {
+        self.0 |= bit(key);
+    }
+}
+
+impl Config {
+    /// Whether a key, by its first name, was given by name: by [`set`](Self::set),
+    /// [`from_pairs`](Self::from_pairs) or [`set_properties`](Self::set_properties), by whatever
+    /// name. Of a field that was assigned nothing is known.
+    #[must_use]
+    pub fn is_given(&self, key: &str) -> bool {
+        let key = KEYS.iter().find(|known| known.name == key);
+        key.is_some_and(|key| self.given.0 & bit(key) != 0)
+    }
+
+    /// `acks=1 (the default)`: a key, by its first name, with its value, and who said so as far as
+    /// it is known.
+    pub(super) fn told(&self, key: &str) -> String {
+        let known = KEYS.iter().find(|known| known.name == key);
+        let known = known.expect("a key of the table");
+        let value = known.value_in(self);
+        let origin = if self.is_given(key) {
+            " (as given)"
+        } else if value == known.default {
+            " (the default)"
+        } else {
+            // A field that was assigned, here or in `Config::durable`.
+            ""
+        };
+        format!("{key}={value}{origin}")
+    }
+}
+
+fn bit(key: &Key) -> u128 {
+    let place = KEYS.iter().position(|known| known.name == key.name);
+    1 << place.expect("a key of the table")
+}
