@@ -6,6 +6,7 @@
 
 use crate::biography::Biography;
 use crate::boundary::{CloseCause, WaiterId};
+use crate::counted::counted;
 use crate::wire::ErrorCode;
 use core::fmt;
 use core::time::Duration;
@@ -155,8 +156,9 @@ impl fmt::Display for SendError {
                 waited,
             } => write!(
                 f,
-                "topic {topic} has {partition_count} partitions, partition {partition} did not \
-                 appear within {waited:?}; not accepted"
+                "topic {topic} has {}, partition {partition} did not appear within {waited:?}; not \
+                 accepted",
+                counted(partition_count, "partition")
             ),
             Self::TopicRefused { topic, code } => {
                 write!(
@@ -227,6 +229,10 @@ pub enum DeliveryCause {
     RequestTimeout,
     /// The connection was not usable within `socket_connection_setup_timeout`.
     SetupTimeout,
+    /// The connection to the partition's leader does not serve yet, or ended before it did: which
+    /// broker, how far it came, and for how long it has. Told as the last failure of what was never
+    /// sent.
+    NotReady(Arc<str>),
     /// The connection ended before the answer.
     Disconnected(CloseCause),
     /// The broker's bytes made no sense, so its connection was closed.
@@ -267,6 +273,7 @@ impl fmt::Display for DeliveryCause {
             Self::SetupTimeout => {
                 f.write_str("not connected within socket_connection_setup_timeout")
             }
+            Self::NotReady(words) => f.write_str(words),
             Self::Disconnected(cause) => write!(f, "disconnected: {cause}"),
             Self::Protocol(what) => write!(f, "unreadable answer: {what}"),
             Self::NoLeader => f.write_str("the partition has no leader"),
@@ -306,6 +313,7 @@ impl DeliveryError {
             DeliveryCause::DeliveryTimeout
             | DeliveryCause::RequestTimeout
             | DeliveryCause::SetupTimeout
+            | DeliveryCause::NotReady(_)
             | DeliveryCause::Disconnected(_)
             | DeliveryCause::Protocol(_)
             | DeliveryCause::NoLeader
@@ -336,8 +344,8 @@ impl fmt::Display for DeliveryError {
         if let Some(last) = &self.last_failure {
             write!(f, " (last failure: {last})")?;
         }
-        let plural = if self.attempts == 1 { "" } else { "s" };
-        write!(f, "; {} attempt{plural} in {:?}", self.attempts, self.age)?;
+        let attempts = counted(self.attempts, "attempt");
+        write!(f, "; {attempts} in {:?}", self.age)?;
         if self.splits > 0 {
             write!(f, ", {} of them in a larger batch", self.splits)?;
         }

@@ -47,6 +47,7 @@ mod biography;
 mod boundary;
 pub mod config;
 mod connection;
+mod counted;
 mod error;
 pub mod handle;
 mod metadata;
@@ -73,6 +74,7 @@ pub use boundary::{
     PartitionInfo, PartitionLists, Purge, Reason, SealJob, SealedJob, Ticket, WaiterId, Withdrawal,
 };
 pub use config::{Acks, ApiVersion, Config, MetadataRecovery, Partitioner, SecurityProtocol};
+pub use counted::counted;
 pub use error::{ConfigError, DeliveryCause, DeliveryError, SendError, UnknownCause};
 pub use metrics::Metrics;
 pub use partitioner::murmur2;

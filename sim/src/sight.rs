@@ -258,6 +258,7 @@ impl Sight {
             DeliveryCause::Purged => Self::Purged,
             DeliveryCause::Gap => Self::GapFailed,
             DeliveryCause::SetupTimeout
+            | DeliveryCause::NotReady(_)
             | DeliveryCause::Protocol(_)
             | DeliveryCause::NoLeader
             | DeliveryCause::NotSerialized(_)

@@ -85,6 +85,11 @@ impl Connection {
         since.map_or(Instant::FAR, |since| since + PATIENCE)
     }
 
+    /// Since when it waits for its present phase to end: for the oldest answer, or the transport.
+    pub(crate) fn begun_at(&self) -> Instant {
+        self.oldest_sent_at().unwrap_or(self.tried_since)
+    }
+
     /// When the oldest of the requests left that are not done with.
     fn oldest_sent_at(&self) -> Option<Instant> {
         let answered = self.in_flight.oldest().map(|request| request.sent_at);

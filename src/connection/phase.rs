@@ -69,6 +69,17 @@ impl Phase {
         }
     }
 
+    /// What the broker has done, and has not, where it does not serve yet, for people.
+    pub(crate) fn pending_words(self) -> Option<&'static str> {
+        match self {
+            Self::Connecting { .. } => Some("not accepted the connection"),
+            Self::Negotiating { .. } => {
+                Some("accepted the connection and not answered ApiVersions")
+            }
+            Self::Ready(_) => None,
+        }
+    }
+
     /// How far it is, for people.
     pub(crate) fn words(self) -> &'static str {
         match self {

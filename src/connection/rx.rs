@@ -3,6 +3,7 @@
 //! Owns: the bytes of a frame that is not complete. Invariants B1, B2: no more is allocated than
 //! arrived, and a length beyond the limit ends the connection.
 
+use crate::counted::counted;
 use core::fmt;
 use std::borrow::Cow;
 
@@ -42,7 +43,7 @@ impl fmt::Display for FrameError {
                 f.write_str("the broker speaks TLS on this port: set security_protocol=SSL")
             }
             Self::Http => f.write_str("an HTTP server answers on this port"),
-            Self::TooShort(length) => write!(f, "a frame of {length} bytes"),
+            Self::TooShort(length) => write!(f, "a frame of {}", counted(length, "byte")),
             Self::TooLong {
                 frame_bytes,
                 limit_bytes,

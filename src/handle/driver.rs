@@ -5,6 +5,7 @@ use super::error::DeliveryError;
 use super::serializer::{BoxError, Serializer};
 use crate::boundary::PartitionLists;
 use crate::config::Config;
+use crate::counted::counted;
 use crate::error::{ConfigError, DeliveryCause};
 use crate::record::{Header, Record};
 use std::any::Any;
@@ -109,8 +110,8 @@ pub fn choose(
     if lists.all.binary_search(&partition).is_ok() {
         return Ok(partition);
     }
-    let count = lists.all.len();
-    let words = format!("the partitioner chose {partition}, the topic has {count} partitions");
+    let all = counted(lists.all.len(), "partition");
+    let words = format!("the partitioner chose {partition}, the topic has {all}");
     Err(failed(words, None))
 }
 

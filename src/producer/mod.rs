@@ -12,6 +12,7 @@ use crate::boundary::{
     Ticket, WaiterId, Withdrawal,
 };
 use crate::config::Config;
+use crate::counted::counted;
 use crate::error::{ConfigError, SendError};
 use crate::metrics::Metrics;
 use crate::record::Record;
@@ -460,8 +461,8 @@ impl ProducerCore {
     pub fn report(&self, now: Instant) -> Report {
         let mut report = self.sender.report(now);
         report.lines.push(format!(
-            "{} calls wait, {} bytes set aside for them",
-            self.waiters.len(),
+            "{} waiting, {} bytes set aside for what waits",
+            counted(self.waiters.len(), "call"),
             self.waiters.reserved_bytes()
         ));
         report

@@ -1,5 +1,6 @@
 //! How a replay ended.
 
+use crate::counted::counted;
 use crate::error::ConfigError;
 use core::fmt;
 
@@ -23,7 +24,10 @@ impl fmt::Display for Replayed {
         } = self;
         write!(
             f,
-            "{steps} steps, {outputs} outputs and {bytes} bytes for brokers"
+            "{}, {} and {} for brokers",
+            counted(steps, "step"),
+            counted(outputs, "output"),
+            counted(bytes, "byte")
         )
     }
 }

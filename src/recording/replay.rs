@@ -11,6 +11,7 @@ use super::told::{self, Detail, Told};
 use super::words::{Malformed, Words, text, unhex};
 use crate::boundary::{BatchId, CloseCause, ConnId, Input, Output, Purge, Ticket, WaiterId};
 use crate::config::{Config, KEYS};
+use crate::counted::counted;
 use crate::producer::ProducerCore;
 use crate::seal::{SealJob, SealedJob, StandIn};
 use crate::time::Instant;
@@ -333,7 +334,8 @@ impl<'a> Replay<'a> {
         let sent = given.lend(|record| core.send_with_clock(clock, unix_time_ms, record));
         if count.get() != readings.len() {
             let (came, recorded) = (count.get(), readings.len());
-            let words = format!("the clock was read {came} times, and not {recorded}");
+            let came = counted(came, "time");
+            let words = format!("the clock was read {came}, and not {recorded}");
             return Err(Failure::Otherwise(words));
         }
         Ok(self.render(&Told::Sent(&sent)))

@@ -2,7 +2,7 @@
 
 use super::Sender;
 use crate::accumulator::life::{Clocks, Pause};
-use crate::biography::{Attempt, Biography};
+use crate::biography::{Attempt, Biography, Span};
 use crate::boundary::ConnId;
 use crate::connection::in_flight::{Request, RequestKind};
 use crate::error::DeliveryCause;
@@ -127,6 +127,34 @@ impl Sender {
         let request = requests.find(carries)?;
         let node = self.brokers[connection.broker.index()].node;
         Some(Sent::of(request, node, connection.progress.handed()))
+    }
+
+    /// Why nothing leaves for a partition: what was never sent may have had no number or no leader,
+    /// or a leader that cannot be reached, or does not tell its versions.
+    pub(super) fn what_stands_before(&self, partition: PartitionSlot) -> Option<DeliveryCause> {
+        if let Some(cause) = &self.registration.last_failure {
+            return Some(cause.clone());
+        }
+        let Some(leader) = self.leader_of(partition) else {
+            return Some(DeliveryCause::NoLeader);
+        };
+        let broker = &self.brokers[leader.index()];
+        match &broker.last_failure {
+            Some((cause, "")) => return Some(cause.clone()),
+            Some((cause, hint)) => {
+                let words = format!("the broker at {}: {cause}{hint}", broker.address());
+                return Some(DeliveryCause::NotReady(words.into()));
+            }
+            None => {}
+        }
+        let connection = self.connections.get(&broker.conn?)?;
+        let pending = connection.phase.pending_words()?;
+        let span = Span(self.now.since(connection.begun_at()));
+        let words = format!(
+            "the broker at {} has {pending} for {span}",
+            broker.address()
+        );
+        Some(DeliveryCause::NotReady(words.into()))
     }
 
     /// The life of a batch, at its end.

@@ -4,6 +4,7 @@ use super::Sender;
 use crate::biography::Span;
 use crate::connection::Connection;
 use crate::connection::phase::Phase;
+use crate::counted::counted;
 use crate::metrics::{Gauges, Metrics};
 use crate::report::Report;
 use crate::time::Instant;
@@ -56,7 +57,7 @@ impl Sender {
                         Phase::Ready(_) => "ready",
                     };
                     let unanswered = connection.in_flight.len() + connection.unanswered.len();
-                    format!("{phase}, {unanswered} requests unanswered")
+                    format!("{phase}, {} unanswered", counted(unanswered, "request"))
                 }
             };
             lines.push(format!(
@@ -74,9 +75,9 @@ impl Sender {
             let lane = &self.lanes[partition.index()];
             let open = usize::from(self.accumulator.has_open(partition));
             lines.push(format!(
-                "{} ({} batches wait, {} under way)",
+                "{} ({} waiting, {} under way)",
                 self.at(now).explain_batch(slot),
-                lane.queue.len() + open,
+                counted(lane.queue.len() + open, "batch"),
                 lane.in_flight(),
             ));
         }

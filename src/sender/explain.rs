@@ -8,6 +8,7 @@ use crate::biography::Span;
 use crate::boundary::Ticket;
 use crate::connection::Connection;
 use crate::connection::phase::Phase;
+use crate::counted::counted;
 use crate::metadata::refresh::Refresh;
 use crate::slot::{BatchSlot, PartitionSlot};
 use crate::time::Instant;
@@ -56,7 +57,7 @@ impl<'a> Moment<'a> {
                 let address = broker.map_or(String::new(), Broker::address);
                 format!("being sealed for {address}")
             }
-            Place::Open if !lane.is_open_due => {
+            Place::Open if !lane.is_open_due && self.lingers(batch) => {
                 let ends_at = batch.created + self.sender.config.linger;
                 format!("lingering {} more", self.in_span(ends_at))
             }
@@ -69,11 +70,17 @@ impl<'a> Moment<'a> {
                 let reason = self.reason_of_lane(batch.partition, lane);
                 match ahead {
                     0 => reason,
-                    1 => format!("behind 1 batch: {reason}"),
-                    _ => format!("behind {ahead} batches: {reason}"),
+                    _ => format!("behind {}: {reason}", counted(ahead, "batch")),
                 }
             }
         }
+    }
+
+    /// Whether nothing has pressed an open batch, and its linger is not over. It is made due at the
+    /// core's next call.
+    fn lingers(self, batch: &Batch) -> bool {
+        let ends_at = batch.created + self.sender.config.linger;
+        ends_at > self.now && batch.ordinal >= self.sender.pressed_before
     }
 
     fn reason_in_flight(self, batch: &Batch, conn: crate::ConnId) -> String {
@@ -205,13 +212,14 @@ impl<'a> Moment<'a> {
             let left = self.in_span(broker.throttled_until);
             return format!("broker {node} throttles for {left} more");
         }
-        let requests = connection.requests();
         if lane.in_flight() > 0 {
-            let under_way = lane.in_flight();
-            return format!("{under_way} of its partition under way to broker {node} go first");
+            let go = if lane.in_flight() == 1 { "goes" } else { "go" };
+            let batches = counted(lane.in_flight(), "batch");
+            return format!("{batches} of its partition, under way to broker {node}, {go} first");
         }
         if connection.room(self.sender.rules.max_in_flight).is_none() {
-            return format!("{requests} requests under way to broker {node}, no room for another");
+            let requests = counted(connection.requests(), "request");
+            return format!("{requests} under way to broker {node}, no room for another");
         }
         format!("its turn at broker {node} comes with the next call of the core")
     }

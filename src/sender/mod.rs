@@ -363,18 +363,8 @@ impl Sender {
         let batch = self.accumulator.batch(slot);
         let is_unresolved = batch.history.is_unresolved;
         let partition = self.metadata.partition(batch.partition);
-        // What was never sent may have had no leader, or one that cannot be reached.
-        let of_leader = || {
-            if let Some(cause) = &self.registration.last_failure {
-                return Some(cause.clone());
-            }
-            let Some(leader) = self.leader_of(batch.partition) else {
-                return Some(DeliveryCause::NoLeader);
-            };
-            let (cause, _) = self.brokers[leader.index()].last_failure.as_ref()?;
-            Some(cause.clone())
-        };
         let of_batch = batch.history.last_failure.clone();
+        let of_leader = || self.what_stands_before(batch.partition);
         let last_failure = of_batch.or_else(of_leader).filter(|last| *last != cause);
         let error = DeliveryError {
             topic: Arc::clone(&self.metadata.topic_of(batch.partition).name),

@@ -185,16 +185,15 @@ fn config() -> Config {
 
 /// A bench whose core knows the topic `t` and its leader.
 fn ready() -> (Bench, Peer) {
-    let (mut bench, mut peer) = (Bench::new(config()).expect("it works"), Peer::new());
-    bench
-        .core
-        .partitions_for(bench.now, "t")
-        .expect_err("unknown yet");
+    ready_with(config())
+}
+fn ready_with(config: Config) -> (Bench, Peer) {
+    let (mut bench, mut peer) = (Bench::new(config).expect("it works"), Peer::new());
+    let unknown = bench.core.partitions_for(bench.now, "t");
+    unknown.expect_err("unknown yet");
     peer.converse(&mut bench);
-    bench
-        .core
-        .partitions_for(bench.now, "t")
-        .expect("known now");
+    let known = bench.core.partitions_for(bench.now, "t");
+    known.expect("known now");
     (bench, peer)
 }
 
@@ -202,6 +201,23 @@ fn seal_all(bench: &mut Bench) {
     while let Some(job) = bench.seals.pop_front() {
         bench.input(Input::Sealed(job.run()));
     }
+}
+
+/// What a flush pressed does not linger, though the core acts on it at its next call.
+#[test]
+fn why_a_flushed_record_waits_is_told_truly_before_the_core_is_called() {
+    let mut config = config();
+    config.linger = Duration::from_millis(9);
+    let (mut bench, _) = ready_with(config);
+    let record = Record::to("t").partition(0).value(b"v");
+    let ticket = bench.core.send(bench.now, &record).expect("room");
+    let told = |bench: &Bench| bench.core.explain(bench.now, ticket).expect("it waits");
+    assert_eq!(told(&bench), "t-0: lingering 9 ms more");
+    bench.core.flush(bench.now);
+    assert_eq!(
+        told(&bench),
+        "t-0: broker 1 at 127.0.0.1:9001 not connected, tried next"
+    );
 }
 
 /// A batch that expired while it was being sealed gives its place to the next one.
@@ -226,12 +242,11 @@ fn a_batch_behind_one_that_expired_unsealed_is_sent() {
         peer.converse(&mut bench);
         seal_all(&mut bench);
     }
-    assert_eq!(
+    let (acked, report) = (
         bench.core.stats().records_acked,
-        1,
-        "L2: {}",
-        bench.core.report(Instant::ZERO)
+        bench.core.report(Instant::ZERO),
     );
+    assert_eq!(acked, 1, "L2: {report}");
 }
 
 /// Calls without patience do not make a storm of requests: one per backoff (L9).

@@ -5,6 +5,7 @@ use crate::{Ended, interrupt};
 use clap::Args;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use titorelli::counted;
 use titorelli_serve::{Embedded, EmbeddedConfig};
 use titorelli_sim::cluster::{Cluster, LogRetention};
 
@@ -40,7 +41,8 @@ impl Serve {
         }
         if self.port > 0 && self.port.checked_add(self.brokers - 1).is_none() {
             let (port, brokers) = (self.port, self.brokers);
-            return Err(format!("{brokers} brokers from port {port} on: 65535 is the last").into());
+            let brokers = counted(brokers, "broker");
+            return Err(format!("{brokers} from port {port} on: 65535 is the last").into());
         }
         let mut config = EmbeddedConfig::with_brokers(self.brokers);
         config.first_port = self.port;
@@ -54,8 +56,8 @@ impl Serve {
         interrupt::listen()?;
         print(&format!("{}\n", embedded.bootstrap()))?;
         tell(format_args!(
-            "titorelli: serving {} brokers; Ctrl-C ends it",
-            self.brokers
+            "titorelli: serving {}; Ctrl-C ends it",
+            counted(self.brokers, "broker")
         ));
         interrupt::wait();
         print(&counts(&embedded.into_cluster()))?;
@@ -67,10 +69,10 @@ impl Serve {
 fn counts(cluster: &Cluster) -> String {
     let lines = cluster.logs().map(|(topic, partition, log)| {
         format!(
-            "{topic}-{partition} {} records in {} batches, {} bytes\n",
-            log.record_count(),
-            log.batch_count(),
-            log.record_bytes()
+            "{topic}-{partition} {} in {}, {}\n",
+            counted(log.record_count(), "record"),
+            counted(log.batch_count(), "batch"),
+            counted(log.record_bytes(), "byte")
         )
     });
     lines.collect()

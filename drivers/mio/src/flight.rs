@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 use titorelli::recording::{Payloads, Recording};
-use titorelli::{Config, ConfigError};
+use titorelli::{Config, ConfigError, counted};
 
 /// How often the log is taken.
 const TAKEN_EVERY: Duration = Duration::from_millis(10);
@@ -35,8 +35,8 @@ impl std::fmt::Display for RecordingReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} bytes recorded in {}",
-            self.bytes,
+            "{} recorded in {}",
+            counted(self.bytes, "byte"),
             self.path.display()
         )?;
         match &self.broke_off {

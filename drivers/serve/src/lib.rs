@@ -5,12 +5,14 @@
 //! the logs afterwards.
 //!
 //! ```
-//! use titorelli_serve::{Embedded, EmbeddedConfig};
+//! use titorelli_serve::{BrokerId, Embedded, EmbeddedConfig};
 //!
 //! let embedded = Embedded::start(EmbeddedConfig::with_brokers(3)).expect("loopback sockets");
 //! embedded.control(|cluster| cluster.create_topic("orders", 6));
 //! println!("bootstrap.servers={}", embedded.bootstrap());
 //! // ... a producer sends to it ...
+//! embedded.control(|cluster| cluster.move_leader("orders", 0, BrokerId(2)));
+//! embedded.cut_connections(Some(BrokerId(2)));
 //! let cluster = embedded.into_cluster();
 //! assert_eq!(cluster.log("orders", 0).record_count(), 0);
 //! ```
@@ -22,3 +24,5 @@ mod embedded;
 mod server;
 
 pub use embedded::{Embedded, EmbeddedConfig};
+/// What the names of this crate are made of: the cluster itself, and what it is built from.
+pub use titorelli_sim::cluster::{BrokerId, Cluster, ClusterConfig};

@@ -2,6 +2,7 @@
 
 use core::fmt;
 
+use crate::counted::counted;
 use crate::wire::uuid::Uuid;
 
 /// Bytes of a peer that are not what the protocol says.
@@ -56,19 +57,22 @@ impl fmt::Display for DecodeError {
         write!(f, "malformed {} at byte {}: ", self.what, self.at)?;
         match self.why {
             Malformed::CutShort { needed, left } => {
-                write!(f, "needs {needed} bytes, {left} are left")
+                write!(f, "needs {}, {left} left", counted(needed, "byte"))
             }
             Malformed::TooManyElements { count, left } => {
-                write!(f, "{count} elements cannot fit into the {left} bytes left")
+                let (elements, room) = (counted(count, "element"), counted(left, "byte"));
+                write!(f, "{elements} cannot fit into the {room} left")
             }
             Malformed::NegativeLength(length) => write!(f, "length {length}"),
             Malformed::Null => f.write_str("null"),
             Malformed::VarintTooLong => f.write_str("varint of more than 32 bits"),
             Malformed::NotUtf8 => f.write_str("not UTF-8"),
             Malformed::TooLong { bytes, bytes_max } => {
-                write!(f, "{bytes} bytes, at most {bytes_max} are legal")
+                write!(f, "{}, at most {bytes_max} legal", counted(bytes, "byte"))
             }
-            Malformed::BytesLeft(left) => write!(f, "{left} bytes left behind its end"),
+            Malformed::BytesLeft(left) => {
+                write!(f, "{} left behind its end", counted(left, "byte"))
+            }
         }
     }
 }
@@ -521,7 +525,7 @@ mod tests {
         let error = r.i16("error_code").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "malformed error_code at byte 4: needs 2 bytes, 1 are left"
+            "malformed error_code at byte 4: needs 2 bytes, 1 left"
         );
     }
 }

@@ -144,7 +144,7 @@ fn a_clock_is_read_as_it_was() {
     let reading = "read 5000\n";
     assert_eq!(log.matches(reading).count(), 1, "{log}");
     let twice = format!("{reading}{reading}");
-    for (readings, words) in [("", "1 times, and not 0"), (&twice, "1 times, and not 2")] {
+    for (readings, words) in [("", "1 time, and not 0"), (&twice, "1 time, and not 2")] {
         let error = replay(&log.replace(reading, readings)).expect_err(words);
         assert!(error.to_string().contains(words), "{error}");
     }

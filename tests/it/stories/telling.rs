@@ -70,6 +70,33 @@ fn a_record_that_never_left_tells_what_it_waited_for() {
     crate::snapshots::check("told__never_left", &format!("{error}\n{error:#}"));
 }
 
+/// A leader that does not accept a connection, or accepts it and says nothing, or did so once: what
+/// it has not done is named, and for how long.
+#[test]
+fn a_record_that_waited_for_a_silent_leader_names_what_it_waited_for() {
+    let mut told = Vec::new();
+    for (is_stalled, setup_timeout) in [(true, 10_000), (false, 10_000), (false, 600)] {
+        let mut story = Story::new(|config| {
+            impatient(config);
+            config.socket_connection_setup_timeout = ms(setup_timeout);
+        });
+        story.cluster("orders/0 -> b1");
+        story.ready();
+        story.cluster("bills/0 -> b2");
+        let a = story.send("bills/0", "a");
+        if is_stalled {
+            story.stall("b2");
+        }
+        // The topic is asked for, then its leader is connected to.
+        story.wait(ms(9));
+        story.silence("b2");
+        story.stall("b2");
+        story.run_until_idle();
+        told.push(life(&story, a).to_string());
+    }
+    crate::snapshots::check("told__silent_leader", &told.join("\n"));
+}
+
 /// What is said of a record at every stage of its way.
 #[test]
 fn why_a_record_waits_is_said_in_a_sentence() {

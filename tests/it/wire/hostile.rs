@@ -92,7 +92,7 @@ fn every_count_is_checked_before_anything_is_allocated() {
     );
     assert_eq!(
         error.to_string(),
-        "malformed brokers at byte 9: 4294967294 elements cannot fit into the 1 bytes left"
+        "malformed brokers at byte 9: 4294967294 elements cannot fit into the 1 byte left"
     );
 }
 

@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
+use titorelli::counted;
 use titorelli_mio::{Config, DeliveryError, DeliveryFuture, Producer, Record, RecordMetadata};
 use titorelli_serve::{Embedded, EmbeddedConfig};
 use titorelli_sim::cluster::{BrokerId, Cluster, LOSE_ANSWER};
@@ -63,9 +64,10 @@ impl Demo {
         let told = disturber.to_string();
         let proof = Proof::judge(&run.receipts, &read(&disturber.embedded.into_cluster()));
         print(&format!(
-            "{records} records through {BROKERS} brokers in {:.1} s: {told}, {retries} retries\n\n\
-             {proof}",
-            elapsed.as_secs_f64()
+            "{} through {BROKERS} brokers in {:.1} s: {told}, {}\n\n{proof}",
+            counted(records, "record"),
+            elapsed.as_secs_f64(),
+            counted(retries, "retry")
         ))?;
         Ok(if proof.is_kept() {
             ExitCode::SUCCESS
@@ -244,8 +246,11 @@ impl fmt::Display for Disturber {
         } = self;
         write!(
             f,
-            "{leader_moves} leaders moved, {kills} brokers killed, connections to a broker cut \
-             {cuts} times, answers lost {lost_answers} times"
+            "{} moved, {} killed, connections to a broker cut {}, answers lost {}",
+            counted(leader_moves, "leader"),
+            counted(kills, "broker"),
+            counted(cuts, "time"),
+            counted(lost_answers, "time")
         )
     }
 }

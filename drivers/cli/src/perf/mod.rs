@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+use titorelli::counted;
 use titorelli_mio::{
     Config, DeliveryError, DeliveryFuture, Producer, Record, RecordMetadata, SendError,
 };
@@ -188,8 +189,8 @@ impl Perf {
                 Err(error) => {
                     load.refused(&error);
                     tell(format_args!(
-                        "titorelli: stopped after {} records: the next would fare no better",
-                        load.offered
+                        "titorelli: stopped after {}: the next would fare no better",
+                        counted(load.offered, "record")
                     ));
                     break;
                 }

@@ -21,6 +21,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 use tally::Tally;
 use template::{Template, header};
+use titorelli::counted;
 use titorelli_mio::{ApiVersion, BuildError, Config, Producer, SendError};
 
 /// How often completed records are counted, and Ctrl-C is noticed, while nothing arrives.
@@ -224,8 +225,10 @@ impl Session {
     fn show(&self) {
         if !self.progress.is_hidden() {
             let (acked, records) = (self.tally.acked, self.tally.records);
-            self.progress
-                .set_message(format!("{acked} of {records} records acknowledged"));
+            self.progress.set_message(format!(
+                "{acked} of {} acknowledged",
+                counted(records, "record")
+            ));
         }
     }
 }

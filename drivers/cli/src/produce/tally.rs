@@ -3,6 +3,7 @@
 use crate::output::tell;
 use std::fmt::Write as _;
 use std::time::Duration;
+use titorelli::counted;
 use titorelli_mio::{DeliveryError, RecordMetadata, SendError};
 
 /// So many different failures are told in words; the others are only counted.
@@ -180,14 +181,16 @@ impl Tally {
             .filter(|entry| entry.acked > 0)
             .count();
         format!(
-            "{} records, {} acknowledged in {partitions} partitions, {} failed, {} perhaps \
-             written; {} bytes in {seconds:.3} s: {:.0} records per second; {retries} retries",
-            self.records,
+            "{}, {} acknowledged in {}, {} failed, {} perhaps written; {} in {seconds:.3} s: {:.0} \
+             records per second; {}",
+            counted(self.records, "record"),
             self.acked,
+            counted(partitions, "partition"),
             self.failed,
             self.maybe_persisted,
-            self.bytes,
+            counted(self.bytes, "byte"),
             per_second(self.records, seconds),
+            counted(retries, "retry"),
         )
     }
 }
@@ -217,6 +220,19 @@ mod tests {
              \"seconds\":2.000000,\"records_per_second\":2.0,\"retries\":1,\"partitions\":{\
              \"0\":{\"acked\":1,\"first_offset\":-1,\"last_offset\":-1},\
              \"2\":{\"acked\":3,\"first_offset\":5,\"last_offset\":7}}}"
+        );
+    }
+
+    #[test]
+    fn one_of_everything_is_told_without_plurals() {
+        let mut tally = Tally::default();
+        tally.offered(1);
+        tally.acked += 1;
+        tally.acknowledged(0, 0);
+        assert_eq!(
+            tally.words(Duration::from_secs(2), 1),
+            "1 record, 1 acknowledged in 1 partition, 0 failed, 0 perhaps written; 1 byte in \
+             2.000 s: 0 records per second; 1 retry"
         );
     }
 

@@ -8,6 +8,7 @@ use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::Instant;
+use titorelli::counted;
 use titorelli_sim::{Exploration, Strike, Telling};
 
 /// What of the command line names an exploration.
@@ -42,7 +43,7 @@ pub(super) fn run(name: &str, threads: NonZeroUsize) -> Ended {
             }
         }
     }
-    let counted = |(faults, runs): (usize, &u64)| format!("{faults} in {runs} runs");
+    let counted = |(faults, runs): (usize, &u64)| format!("{faults} in {}", counted(runs, "run"));
     let counts: Vec<String> = (1..).zip(&counts).map(counted).collect();
     print(&format!(
         "ok: {name}: of {} faults at every step {}, in {:.1} s\n",

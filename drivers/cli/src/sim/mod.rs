@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use titorelli::counted;
 use titorelli_sim::{Profile, Summary, Telling, banner, run_seed, shrink};
 
 /// So many seeds come across every situation, wherever they begin.
@@ -152,7 +153,11 @@ impl Sim {
         };
         let which = match self.seed {
             Some(seed) => format!("seed {seed}"),
-            None => format!("{} seeds from {}", self.seeds.count, self.seeds.from),
+            None => format!(
+                "{} from {}",
+                counted(self.seeds.count, "seed"),
+                self.seeds.from
+            ),
         };
         let seconds = began.elapsed().as_secs_f64();
         print(&format!("ok: {which} in {seconds:.1} s: {total}\n"))?;
@@ -226,11 +231,11 @@ fn run_shrink(profile: Profile, seed: u64) -> Ended {
         return Ok(ExitCode::SUCCESS);
     };
     tell(format_args!(
-        "{}\n{} steps -> {} in {} runs",
+        "{}\n{} -> {} in {}",
         shrunk.message,
-        shrunk.steps_before,
+        counted(shrunk.steps_before, "step"),
         shrunk.plan.steps.len(),
-        shrunk.runs
+        counted(shrunk.runs, "run")
     ));
     let source = shrunk.plan.source(&format!("seed_{seed}"));
     let words: String = shrunk.message.chars().take(COMMENT_CHARS_MAX).collect();

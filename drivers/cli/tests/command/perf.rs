@@ -54,7 +54,7 @@ fn perf_ends_at_the_first_record_that_is_not_accepted() {
     );
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
-    assert!(told.contains("stopped after 1 records"), "{told}");
+    assert!(told.contains("stopped after 1 record:"), "{told}");
     let line = json(&output.stdout);
     assert_eq!((&line["records"], &line["errors"]), (&1.into(), &1.into()));
     assert_eq!(line["records_per_s"], 0.0);

@@ -2,6 +2,7 @@
 
 use rustls::pki_types::UnixTime;
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
+use titorelli::counted;
 
 /// What the words need to know: whom the producer trusts, and what it shows of itself.
 #[derive(Debug)]
@@ -216,9 +217,7 @@ fn span(from: UnixTime, to: UnixTime) -> String {
     let seconds = to.as_secs().saturating_sub(from.as_secs());
     let unit = UNITS.iter().find(|(size, _)| seconds >= *size);
     let (size, name) = unit.copied().unwrap_or((1, "second"));
-    let count = seconds / size;
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {name}{plural}")
+    counted(seconds / size, name)
 }
 
 #[cfg(test)]
