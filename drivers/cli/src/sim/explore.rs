@@ -72,7 +72,12 @@ fn search(
         let every = AssertUnwindSafe(|| exploration.every(&mut strikes, more));
         catch_unwind(every).map_err(|_| strikes)
     };
-    let progress = progress(places.count, "first faults")?;
+    let of = match more {
+        0 => "faults".to_owned(),
+        1 => "first faults of pairs".to_owned(),
+        _ => format!("first faults of {}", more + 1),
+    };
+    let progress = progress(places.count, &of)?;
     Ok(silently(|| {
         let run = |place| attempt(place).ok();
         let found = run_many(places, threads, &progress, run, u64::wrapping_add);

@@ -18,11 +18,14 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 use titorelli::counted;
 use titorelli_sim::{Profile, Summary, Telling, banner, run_seed, shrink};
 
 /// So many seeds come across every situation, wherever they begin.
 const SEEDS_THAT_SEE_ALL: u64 = 1_000;
+/// How often the time is told anew while nothing else is.
+const TICK: Duration = Duration::from_millis(500);
 /// As much of a message as fits into a line of a comment.
 const COMMENT_CHARS_MAX: usize = 97;
 
@@ -314,9 +317,17 @@ struct Hunt {
     failed: AtomicU64,
 }
 
+/// A bar on standard error, where that is a terminal. It is there from the beginning and its clock
+/// goes on, for the first of what it counts may take minutes.
 fn progress(count: u64, of: &str) -> Result<ProgressBar, Box<dyn std::error::Error>> {
-    let template = format!("{{pos}} of {{len}} {of}, {{per_sec}}, {{eta}} to go {{wide_bar}}");
-    Ok(ProgressBar::new(count).with_style(ProgressStyle::with_template(&template)?))
+    let template =
+        format!("{{pos}} of {{len}} {of} in {{elapsed}}, {{per_sec}}, {{eta}} to go {{wide_bar}}");
+    let style = ProgressStyle::with_template(&template)?;
+    let bar = ProgressBar::new(count).with_style(style);
+    if !bar.is_hidden() {
+        bar.enable_steady_tick(TICK);
+    }
+    Ok(bar)
 }
 
 #[cfg(test)]
@@ -354,7 +365,7 @@ mod tests {
         let fails = |seed: u64| {
             ran.fetch_add(1, Ordering::Relaxed);
             if seed == 1_013 {
-                thread::sleep(core::time::Duration::from_millis(50));
+                thread::sleep(Duration::from_millis(50));
             }
             (seed < 1_013).then(Summary::default)
         };
