@@ -16,7 +16,7 @@ pub(super) fn by_name(name: &str) -> Result<String, String> {
     if Exploration::named(name).is_some() {
         return Ok(name.to_owned());
     }
-    let lines = Exploration::NAMED.map(|(name, what)| format!("  {name:<13} {what}"));
+    let lines = Exploration::NAMED.map(|(name, what)| format!("  {name:<17} {what}"));
     Err(format!("there are\n{}", lines.join("\n")))
 }
 

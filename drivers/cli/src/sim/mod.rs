@@ -10,7 +10,8 @@ use crate::output::{print, tell};
 use crate::perf::Mark;
 use crate::{Ended, UNACKNOWLEDGED};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use core::fmt;
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 use std::num::NonZeroUsize;
 use std::panic::{self, catch_unwind};
 use std::path::PathBuf;
@@ -320,9 +321,15 @@ struct Hunt {
 /// A bar on standard error, where that is a terminal. It is there from the beginning and its clock
 /// goes on, for the first of what it counts may take minutes.
 fn progress(count: u64, of: &str) -> Result<ProgressBar, Box<dyn std::error::Error>> {
-    let template =
-        format!("{{pos}} of {{len}} {of} in {{elapsed}}, {{per_sec}}, {{eta}} to go {{wide_bar}}");
-    let style = ProgressStyle::with_template(&template)?;
+    let template = format!("{{pos}} of {{len}} {of} in {{elapsed}}{{to_go}} {{wide_bar}}");
+    let to_go = |state: &ProgressState, words: &mut dyn fmt::Write| {
+        // Nobody knows before the first is done. The bar's words take everything.
+        if state.pos() > 0 {
+            let left = HumanDuration(state.eta());
+            let _ = write!(words, ", {:.1}/s, {left:#} to go", state.per_sec());
+        }
+    };
+    let style = ProgressStyle::with_template(&template)?.with_key("to_go", to_go);
     let bar = ProgressBar::new(count).with_style(style);
     if !bar.is_hidden() {
         bar.enable_steady_tick(TICK);
