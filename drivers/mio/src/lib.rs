@@ -41,7 +41,7 @@ pub use titorelli::handle::{
 pub use titorelli::metrics::{Metric, MetricKind};
 pub use titorelli::{
     Acks, ApiVersion, CloseCause, Codec, Config, ConfigError, DeliveryCause, ErrorCode, Header,
-    Metrics, PartitionInfo, Partitioner, Purge, Record, Release, SecurityProtocol, SendError,
-    Stats, UnknownCause, WaiterId, Withdrawal,
+    MetadataRecovery, Metrics, PartitionInfo, Partitioner, Purge, Record, Release,
+    SecurityProtocol, SendError, Stats, UnknownCause, WaiterId, Withdrawal,
 };
 pub use typed::TypedProducer;
