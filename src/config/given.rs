@@ -2,13 +2,21 @@
 //! whether somebody wrote it, or it is a default.
 
 use super::{Config, KEYS, Key};
+use core::fmt;
 
 /// The keys given by name, a bit for each in the order of [`KEYS`]. Which they are makes no
 /// configuration unlike another: only values count.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Given(u128);
 
 const _: () = assert!(KEYS.len() <= 128, "a bit for each key");
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let given = KEYS.iter().filter(|key| self.0 & bit(key) != 0);
+        f.debug_list().entries(given.map(|key| key.name)).finish()
+    }
+}
 
 impl PartialEq for Given {
     fn eq(&self, _other: &Self) -> bool {
@@ -55,4 +63,28 @@ impl Config {
 fn bit(key: &Key) -> u128 {
     let place = KEYS.iter().position(|known| known.name == key.name);
     1 << place.expect("a key of the table")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_given_by_any_of_its_names_and_a_configuration_is_its_values() {
+        let pairs = [("linger.ms", "0"), ("queue.buffering.max.kbytes", "64")];
+        let config = Config::from_pairs(pairs).expect("valid");
+        assert_eq!(
+            format!("{:?}", config.given),
+            "[\"linger_ms\", \"buffer_memory\"]"
+        );
+        assert!(config.is_given("linger_ms") && !config.is_given("acks"));
+        let assigned = Config {
+            buffer_memory: 65_536,
+            ..Config::default()
+        };
+        assert_eq!(config, assigned);
+        let mut failed = Config::default();
+        failed.set("acks", "none at all").expect_err("not a value");
+        assert!(!failed.is_given("acks"), "what was refused is not given");
+    }
 }

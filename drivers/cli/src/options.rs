@@ -107,14 +107,16 @@ impl Sources {
 
     /// The error, with the value at fault and who set it; the error itself tells of defaults.
     fn explain(&self, error: &ConfigError, config: &Config) -> String {
+        // What the library calls so is an option here.
+        let words = error.to_string().replace("Config::durable()", "--durable");
         let key = KEYS.iter().find(|key| key.name == error.key);
         let gives = |(_, given): &&(String, Vec<&str>)| given.contains(&&*error.key);
         match (key, self.0.iter().rfind(gives)) {
             (Some(key), Some((source, _))) => {
                 let value = key.value_in(config);
-                format!("{error} ({}={value} is from {source})", key.name)
+                format!("{words} ({}={value} is from {source})", key.name)
             }
-            (None, _) | (_, None) => error.to_string(),
+            (None, _) | (_, None) => words,
         }
     }
 }

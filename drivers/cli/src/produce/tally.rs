@@ -180,16 +180,17 @@ impl Tally {
             .iter()
             .filter(|entry| entry.acked > 0)
             .count();
+        let rate = per_second(self.records, seconds);
         format!(
-            "{}, {} acknowledged in {}, {} failed, {} perhaps written; {} in {seconds:.3} s: {:.0} \
-             records per second; {}",
+            "{}, {} acknowledged in {}, {} failed, {} perhaps written; {} in {seconds:.3} s: {} \
+             per second; {}",
             counted(self.records, "record"),
             self.acked,
             counted(partitions, "partition"),
             self.failed,
             self.maybe_persisted,
             counted(self.bytes, "byte"),
-            per_second(self.records, seconds),
+            counted(format_args!("{rate:.0}"), "record"),
             counted(retries, "retry"),
         )
     }

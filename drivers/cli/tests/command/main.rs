@@ -307,14 +307,14 @@ fn values_that_do_not_fit_together_are_told_with_where_they_are_from() {
         (
             &["-X", "acks=1", "-X", "enable_idempotence=true"],
             "acks=1 (as given) and retries=0 (the default) and enable_idempotence=true contradict \
-             each other: set acks=all and retries=inf, or begin with Config::durable() (acks=1 is \
+             each other: set acks=all and retries=inf, or begin with --durable (acks=1 is \
              from -X)\n",
         ),
         (
             &["-X", "enable.idempotence=true"],
             "configuration acks: acks=1 (the default) and retries=0 (the default) and \
              enable_idempotence=true contradict each other: set acks=all and retries=inf, or begin \
-             with Config::durable()\n",
+             with --durable\n",
         ),
         (&["-X", "retry.backoff.max.ms=1"], "=1 is from -X)"),
         (
