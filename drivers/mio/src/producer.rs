@@ -195,10 +195,11 @@ impl Producer {
     }
 
     /// Ends the producer for all clones: what was accepted is delivered, and what is not within
-    /// `timeout` fails and is reported. A callback that does not return holds this up for a second
-    /// more; the outcomes stand then, and the callbacks that are left are called once it returns.
-    /// In a callback it does not wait. In a fork of the producer's process it does nothing: the
-    /// records are the other process's.
+    /// `timeout` fails and is reported, batch by batch, and in a sentence where the report is
+    /// printed. A callback that does not return holds this up for a second more; the outcomes stand
+    /// then, and the callbacks that are left are called once it returns. In a callback it does not
+    /// wait. In a fork of the producer's process it does nothing: the records are the other
+    /// process's.
     #[expect(
         clippy::must_use_candidate,
         reason = "closing is the effect; the report may be empty"
