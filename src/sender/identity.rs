@@ -7,7 +7,7 @@
 use super::Sender;
 use super::lane::Lane;
 use super::sequence::Ahead;
-use crate::boundary::{ConnId, Deadline, Reason};
+use crate::boundary::{BatchId, ConnId, Deadline, Reason};
 use crate::connection::Connection;
 use crate::connection::in_flight::RequestKind;
 use crate::error::DeliveryCause;
@@ -173,7 +173,8 @@ impl Sender {
         let broker = self.connections[&conn].broker;
         self.registration.asked.retain(|asked| *asked != conn);
         self.throttle(broker, answer.throttle_time_ms);
-        if self.registration.known.is_some() {
+        // The first answer counts, also the one that ends everything (S14).
+        if self.registration.known.is_some() || self.fatal.is_some() {
             return;
         }
         match answer.error {
@@ -430,8 +431,8 @@ impl Sender {
         let live: Vec<_> = lane.sequences.live().collect();
         let worn = lane.sequences.identity().expect("it has given numbers");
         lane.sequences.restart();
-        for id in live {
-            let slot = self.accumulator.find(id).expect("a live batch");
+        for id in &live {
+            let slot = self.accumulator.find(*id).expect("a live batch");
             self.accumulator.batch_mut(slot).sequence = None;
         }
         self.registration.bump(worn);
@@ -442,5 +443,18 @@ impl Sender {
             epoch: next.map(|identity| identity.epoch),
         });
         self.mark_ready(partition);
+        if let Some(cause) = self.fatal.clone() {
+            self.fail_unnumbered(&live, &cause);
+        }
+    }
+
+    /// Nobody gives these another number any more, and they are known to be absent (S14).
+    fn fail_unnumbered(&mut self, batches: &[BatchId], cause: &DeliveryCause) {
+        for id in batches {
+            // Perhaps one before it took it along.
+            if let Some(slot) = self.accumulator.find(*id) {
+                self.fail(slot, cause.clone());
+            }
+        }
     }
 }

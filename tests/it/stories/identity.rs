@@ -110,3 +110,28 @@ fn what_is_under_way_when_an_id_is_refused_for_good_still_has_its_answer() {
     story.expect_log("orders/1", &["under way"]);
     super::check("producer_id_refused_at_the_last_epoch", &story);
 }
+
+/// The same, and then the answer is that it has to be sent under another number, which nobody will
+/// ever give: both are known to be absent, and end at once, not after `delivery_timeout` (S14).
+#[test]
+fn what_needs_another_number_when_there_is_no_id_any_more_ends_at_once() {
+    let mut story = idempotent(|cluster| cluster.first_epoch = i16::MAX);
+    story.cluster("orders/0 -> b1, orders/1 -> b2");
+    story.ready();
+    story.strike(&Fault::RefuseId(CLUSTER_AUTHORIZATION_FAILED));
+    story.strike(&Fault::Delay(BrokerId(2), ms(300)));
+    for place in ["orders/0", "orders/1"] {
+        story.fails_next(place, OUT_OF_ORDER_SEQUENCE_NUMBER);
+    }
+    let refused = story.send("orders/0", "refused");
+    let later = ["refused later", "behind"].map(|value| story.send("orders/1", value));
+    story.wait(ms(250));
+    expect_unwritten(&story, refused);
+    assert!(later.iter().all(|id| story.explain(*id).is_some()));
+    story.wait(ms(100));
+    for record in later {
+        expect_unwritten(&story, record);
+    }
+    story.expect_log("orders/1", &[]);
+    super::check("a_number_is_needed_and_there_is_no_id", &story);
+}
