@@ -82,6 +82,14 @@ sights! {
     PurgedInFlight,
     /// A batch ended because one before it had failed.
     GapFailed,
+    /// The same, and nothing excused what would have been written: it had not left.
+    GapHeldQueued,
+    /// The same, and nothing excused what would have been written: it came back unwritten.
+    GapHeldInFlight,
+    /// A batch that never left ended because there is no producer id.
+    EndedWithoutId,
+    /// A batch that was to be sent under another number ended because there is no other id.
+    EndedWithoutNumber,
     /// A call was answered at once.
     Accepted,
     /// A call waited.
@@ -100,6 +108,8 @@ sights! {
     TopicRefused,
     /// A record was too large.
     TooLarge,
+    /// A call ended because the producer cannot go on.
+    CannotGoOn,
     /// A batch was sent again.
     Retried,
     /// A partition changed its leader.
@@ -257,6 +267,8 @@ impl Sight {
             DeliveryCause::Purged if is_maybe_written => Self::PurgedInFlight,
             DeliveryCause::Purged => Self::Purged,
             DeliveryCause::Gap => Self::GapFailed,
+            DeliveryCause::NoProducerId(_) if error.attempts > 0 => Self::EndedWithoutNumber,
+            DeliveryCause::NoProducerId(_) => Self::EndedWithoutId,
             DeliveryCause::SetupTimeout
             | DeliveryCause::NotReady(_)
             | DeliveryCause::Protocol(_)
@@ -276,6 +288,7 @@ impl Sight {
             SendError::PartitionUnknown { .. } => Self::PartitionUnknown,
             SendError::TopicRefused { .. } => Self::TopicRefused,
             SendError::TooLarge { .. } => Self::TooLarge,
+            SendError::Fatal(_) => Self::CannotGoOn,
             SendError::InvalidRecord(_) | SendError::Forked | SendError::Closed | _ => {
                 return None;
             }

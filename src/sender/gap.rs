@@ -20,15 +20,16 @@ impl Sender {
     /// The gap that a batch leaves when it fails of this, if others are to fail for it.
     pub(super) fn gap_of(&self, slot: BatchSlot, cause: &DeliveryCause) -> Option<Gap> {
         let batch = self.accumulator.batch(slot);
-        let is_taken_back = matches!(
+        // What was in flight and comes back takes along what was accepted since; all else that was
+        // behind the gap has been taken along with it.
+        let is_taken = *cause == DeliveryCause::Gap && !batch.history.is_behind_gap;
+        let is_wanted = matches!(
             cause,
             DeliveryCause::Withdrawn | DeliveryCause::Purged | DeliveryCause::ProducerClosed
         );
-        // What was in flight behind a gap fails later than the gap arose: more was accepted since.
-        let is_told_along = *cause == DeliveryCause::Gap && !batch.history.is_behind_gap;
-        let is_wanted = is_taken_back || is_told_along;
         let (partition, order) = (batch.partition, batch.order());
-        (self.config.enable_gapless_guarantee && !is_wanted).then_some(Gap { partition, order })
+        let is_made = self.config.enable_gapless_guarantee && !is_wanted && !is_taken;
+        is_made.then_some(Gap { partition, order })
     }
 
     /// All that was accepted behind a gap fails. What is in flight waits for its answer: it is too

@@ -1,11 +1,18 @@
-//! S14: a producer that cannot go on says why at every call, and says the same.
+//! S14: a producer that cannot go on says why at every call, and says the same; what never left ends
+//! with that, at once.
 
-use titorelli::{DeliveryCause, SendError};
+use titorelli::{DeliveryCause, Instant, Outcome, SendError};
+
+use crate::fault::Fault;
 
 /// What the producer said that ended it.
 #[derive(Debug, Default)]
 pub(crate) struct Fatal {
     cause: Option<DeliveryCause>,
+    /// When that was first heard of.
+    ended_at: Option<Instant>,
+    /// A core that is not called hands out late what was so before.
+    is_unsure: bool,
 }
 
 impl Fatal {
@@ -13,16 +20,42 @@ impl Fatal {
     ///
     /// # Panics
     /// The producer had ended, and takes it up again or gives another cause.
-    pub(crate) fn on_answer(&mut self, refusal: Option<&SendError>) {
+    pub(crate) fn on_answer(&mut self, now: Instant, refusal: Option<&SendError>) {
         match (refusal, &self.cause) {
-            (Some(SendError::Fatal(cause)), None) => self.cause = Some(cause.clone()),
-            (Some(SendError::Fatal(cause)), Some(first)) => {
-                assert_eq!(cause, first, "S14: the first cause is told");
-            }
+            (Some(SendError::Fatal(cause)), _) => self.on_cause(now, cause),
             (Some(SendError::WouldBlock(_)) | None, Some(first)) => {
                 panic!("S14: it takes a record, and could not go on: {first}")
             }
             (_, Some(_) | None) => {}
         }
+    }
+
+    /// A batch has ended.
+    ///
+    /// # Panics
+    /// The producer had ended before, and the batch did not end with it, though it never left.
+    pub(crate) fn on_delivered(&mut self, now: Instant, outcome: &Outcome) {
+        let Outcome::NotPersisted(error) = outcome else {
+            return;
+        };
+        if let cause @ DeliveryCause::NoProducerId(_) = &error.cause {
+            return self.on_cause(now, cause);
+        }
+        let has_waited = error.cause == DeliveryCause::DeliveryTimeout && error.attempts == 0;
+        let is_late = self.ended_at.is_some_and(|ended_at| ended_at < now);
+        assert!(
+            !has_waited || !is_late || self.is_unsure,
+            "S14: what never left waited, and the producer could not go on: {error}"
+        );
+    }
+
+    pub(crate) fn on_fault(&mut self, fault: &Fault) {
+        self.is_unsure |= matches!(fault, Fault::Starve(_));
+    }
+
+    fn on_cause(&mut self, now: Instant, cause: &DeliveryCause) {
+        self.ended_at.get_or_insert(now);
+        let first = self.cause.get_or_insert_with(|| cause.clone());
+        assert_eq!(cause, first, "S14: the first cause is told");
     }
 }

@@ -11,6 +11,7 @@ use titorelli::{Delivery, DeliveryCause, Instant, Outcome};
 
 use crate::fault::Fault;
 use crate::journal::{Journal, RecordId};
+use crate::sight::Sight;
 
 /// A record that certainly was not written.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +26,8 @@ struct Gap {
 pub(super) struct Gapless {
     is_promised: bool,
     gaps: BTreeMap<(Arc<str>, i32), Vec<Gap>>,
+    /// What it came across while it looked.
+    seen: Vec<Sight>,
 }
 
 impl Gapless {
@@ -32,6 +35,7 @@ impl Gapless {
         Self {
             is_promised,
             gaps: BTreeMap::new(),
+            seen: Vec::new(),
         }
     }
 
@@ -60,6 +64,13 @@ impl Gapless {
                 }
             }
             Outcome::NotPersisted(error) if !is_taken_back(&error.cause) => {
+                if error.cause == DeliveryCause::Gap {
+                    self.seen.push(if error.attempts > 0 {
+                        Sight::GapHeldInFlight
+                    } else {
+                        Sight::GapHeldQueued
+                    });
+                }
                 gaps.extend(ids.iter().map(|id| Gap {
                     accepted_as: journal.accepted_as(*id),
                     failed_at: now,
@@ -70,19 +81,28 @@ impl Gapless {
     }
 
     pub(super) fn on_fault(&mut self, fault: &Fault) {
-        self.is_promised &= !matches!(
-            fault,
-            Fault::ForgetProducers(..)
-                | Fault::ElectUnclean { .. }
-                | Fault::Recreate(..)
-                | Fault::Delete(_)
-                | Fault::Starve(_)
-                | Fault::Upgrade(..)
-                | Fault::Distort(..)
-                | Fault::Garble(..)
-                | Fault::Mislead(..)
-        );
+        self.is_promised &= !excuses_gaps(fault);
     }
+
+    pub(super) fn take_seen(&mut self) -> Vec<Sight> {
+        core::mem::take(&mut self.seen)
+    }
+}
+
+/// Whether brokers may take what is in flight behind a gap after this.
+pub(crate) const fn excuses_gaps(fault: &Fault) -> bool {
+    matches!(
+        fault,
+        Fault::ForgetProducers(..)
+            | Fault::ElectUnclean { .. }
+            | Fault::Recreate(..)
+            | Fault::Delete(_)
+            | Fault::Starve(_)
+            | Fault::Upgrade(..)
+            | Fault::Distort(..)
+            | Fault::Garble(..)
+            | Fault::Mislead(..)
+    )
 }
 
 const fn is_taken_back(cause: &DeliveryCause) -> bool {

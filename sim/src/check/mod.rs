@@ -33,6 +33,7 @@ pub(crate) use conservation::{conservation, rejected};
 pub use copies::copies;
 pub(crate) use flights::Flights;
 pub(crate) use frames::{judgement, read_batch, read_request};
+pub(crate) use gapless::excuses_gaps;
 pub use order::order;
 pub(crate) use timers::nothing_is_due;
 pub use truth::truth;

@@ -21,6 +21,7 @@ use crate::cluster::{Access, BrokerConfig};
 use crate::codec::error_code;
 use crate::fault::Fault;
 use crate::journal::{Journal, OwnedRecord, RecordId};
+use crate::sight::Sight;
 
 /// The checks.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl Watch {
         let record: &OwnedRecord = journal.record(id);
         self.linger.on_record(record);
         self.waiters.on_answer(id, record, answer, is_late);
-        self.fatal.on_answer(answer.as_ref().err());
+        self.fatal.on_answer(now, answer.as_ref().err());
         if let Ok(ticket) = answer {
             self.flushes.on_accepted(journal.accepted_count());
             self.memory.on_accepted(now, *ticket, record);
@@ -131,7 +132,7 @@ impl Watch {
                 self.linger.on_press(now);
             }
             Output::Refused(waiter, error) => {
-                self.fatal.on_answer(Some(error));
+                self.fatal.on_answer(now, Some(error));
                 if let Some(id) = journal.waiting_as(*waiter) {
                     self.waiters.on_refused(id);
                 }
@@ -156,6 +157,7 @@ impl Watch {
             .filter_map(|index| journal.with_ticket(delivery.batch, index));
         let ids: Vec<RecordId> = ids.collect();
         self.gapless.on_delivered(now, delivery, &ids, journal);
+        self.fatal.on_delivered(now, &delivery.outcome);
         for id in ids {
             self.flushes.on_ended(journal.accepted_as(id));
             self.memory.on_record_ended(journal.record(id));
@@ -189,6 +191,7 @@ impl Watch {
     }
 
     pub(crate) fn on_fault(&mut self, fault: &Fault) {
+        self.fatal.on_fault(fault);
         self.gapless.on_fault(fault);
         if matches!(
             fault,
@@ -222,6 +225,11 @@ impl Watch {
         ) {
             self.reconnects.on_moved();
         }
+    }
+
+    /// What the checks came across.
+    pub(crate) fn take_seen(&mut self) -> Vec<Sight> {
+        self.gapless.take_seen()
     }
 
     // ---- After each step ----------------------------------------------------------------------

@@ -12,6 +12,11 @@ use crate::codec::{InitProducerIdRequest, InitProducerIdResponse, error_code};
 
 /// How many ids a broker takes at once: `ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`.
 const BLOCK_IDS: i64 = 1_000;
+/// What says that there never will be one.
+pub(crate) const ID_FORBIDDEN: [i16; 2] = [
+    error_code::CLUSTER_AUTHORIZATION_FAILED,
+    error_code::UNSUPPORTED_VERSION,
+];
 /// The first id of all.
 pub(super) const FIRST_ID: i64 = 1_000;
 
@@ -37,7 +42,7 @@ impl Cluster {
             answer.error_code = error_code::INVALID_REQUEST;
         } else if let Some(error_code) = scripted.filter(|code| *code != LOSE_ANSWER) {
             answer.error_code = error_code;
-            self.has_forbidden_ids |= error_code == error_code::CLUSTER_AUTHORIZATION_FAILED;
+            self.has_forbidden_ids |= ID_FORBIDDEN.contains(&error_code);
         } else {
             // Without a transactional id every request gets a new identity, also one that names
             // its present identity to have it bumped.

@@ -56,6 +56,7 @@ pub use config::{
 pub use distort::Distortion;
 pub use event::{BatchOutcome, ClusterEvent};
 pub use handle::{LOSE_ANSWER, OMIT_ANSWER};
+pub(crate) use identity::ID_FORBIDDEN;
 pub use log::{BatchFacts, LogHeader, LogRecord, PartitionLog, record_digest};
 pub use peer::PeerId;
 pub use replication::LostRecord;

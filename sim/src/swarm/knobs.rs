@@ -46,7 +46,7 @@ pub(super) struct Knobs {
     /// Of the brokers, in turn; none: all are as new as they can be.
     releases: Vec<(u16, u16, u16)>,
     answers_without_acks: bool,
-    first_epoch: i16,
+    pub(super) first_epoch: i16,
     replicas: Replicas,
     pub(super) network: NetworkConfig,
     pub(super) faults: Vec<Habit>,
@@ -185,6 +185,13 @@ impl Knobs {
             format!("t{}", entropy.index(self.topic_count)),
             self.partitions,
         )
+    }
+
+    /// A partition that exists at first.
+    pub(super) fn draw_place(&self, entropy: &mut Entropy) -> (String, i32) {
+        let (topic, partitions) = self.draw_topic(entropy);
+        let partition = entropy.below(u64::try_from(partitions).expect("positive"));
+        (topic, i32::try_from(partition).expect("below an i32"))
     }
 
     /// One of the kinds that are on, by their rates.

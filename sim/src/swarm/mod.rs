@@ -7,6 +7,7 @@
 //! (swarm testing), so that no fault hides another.
 
 mod faults;
+mod forbidding;
 mod knobs;
 mod profile;
 mod taking;
@@ -24,6 +25,7 @@ use crate::timeline::Telling;
 
 use faults::Lasting;
 pub(crate) use faults::{Kind, Targets};
+use forbidding::Forbidding;
 use knobs::Knobs;
 pub use profile::Profile;
 use taking::Taking;
@@ -139,6 +141,10 @@ pub fn draw(profile: Profile, seed: u64) -> Plan {
     let mut taking = Taking::draw(seed);
     taking.spread(&mut drawing.steps);
     taking.shape(&mut drawing.knobs.core);
+    taking.widen_gaps(&drawing.knobs, &mut drawing.steps);
+    let mut forbidding = Forbidding::draw(seed, &drawing.knobs.core);
+    forbidding.shape(&mut drawing.knobs);
+    forbidding.spread(&drawing.knobs, &mut drawing.steps);
     if let Some(within) = drawing.knobs.close_amid {
         drawing.steps.push(Step::Close(within));
     } else {

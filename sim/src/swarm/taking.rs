@@ -3,13 +3,30 @@
 
 use titorelli::{Config, Purge};
 
+use super::knobs::Knobs;
+use crate::check::excuses_gaps;
+use crate::codec::error_code;
 use crate::entropy::Entropy;
+use crate::fault::Fault;
 use crate::plan::Step;
 
 /// Makes another number of a seed than what everything else of it is drawn from.
 const SALT: u64 = 0x7461_6b65_6261_636b;
 /// A record that so many were accepted after may be withdrawn.
 const NTH_MAX: u64 = 6;
+/// How many of a hundred idempotent producers promise that nothing is written behind a gap.
+const GAPLESS_PERCENT: u64 = 25;
+/// In how many of a hundred of these nothing excuses them.
+const UNEXCUSED_PERCENT: u64 = 80;
+/// How many of a hundred bursts go to one partition there, and meet a refusal.
+const REFUSED_BURSTS_PERCENT: u64 = 30;
+/// Refusals that are no reason to send a batch again.
+const FINAL: [i16; 4] = [
+    error_code::TOPIC_AUTHORIZATION_FAILED,
+    error_code::POLICY_VIOLATION,
+    error_code::INVALID_TIMESTAMP,
+    error_code::MESSAGE_TOO_LARGE,
+];
 
 /// How much is taken back in a run.
 #[derive(Debug)]
@@ -28,7 +45,7 @@ impl Taking {
         Self {
             withdraw_percent: entropy.pick(&[0, 0, 0, 10, 40]),
             purge_percent: entropy.pick(&[0, 0, 0, 0, 5]),
-            is_gapless: entropy.chance(15),
+            is_gapless: entropy.chance(GAPLESS_PERCENT),
             entropy,
         }
     }
@@ -36,6 +53,37 @@ impl Taking {
     /// Whether failing records take others along.
     pub(super) fn shape(&self, core: &mut Config) {
         core.enable_gapless_guarantee = self.is_gapless && core.enable_idempotence;
+    }
+
+    /// Where failing records take others along: mostly nothing strikes that would excuse what is
+    /// written behind them, and now and then one of many of a partition fails.
+    pub(super) fn widen_gaps(&mut self, knobs: &Knobs, steps: &mut Vec<Step>) {
+        if !knobs.core.enable_gapless_guarantee {
+            return;
+        }
+        if self.entropy.chance(UNEXCUSED_PERCENT) {
+            steps.retain(|step| !matches!(step, Step::Inflict(fault) if excuses_gaps(fault)));
+        }
+        let mut widened = Vec::with_capacity(steps.len());
+        let is_record = |step: &Step| matches!(step, Step::Send(_) | Step::Echo(_));
+        for burst in steps.chunk_by_mut(|one, next| is_record(one) && is_record(next)) {
+            if is_record(&burst[0]) && self.entropy.chance(REFUSED_BURSTS_PERCENT) {
+                let (topic, partition) = knobs.draw_place(&mut self.entropy);
+                for step in &mut *burst {
+                    if let Step::Send(record) | Step::Echo(record) = step {
+                        (record.topic, record.partition) = (topic.clone(), Some(partition));
+                    }
+                }
+                widened.push(Step::Inflict(Fault::FailNext {
+                    topic,
+                    partition,
+                    error_code: self.entropy.pick(&FINAL),
+                    append: false,
+                }));
+            }
+            widened.extend(burst.iter().cloned());
+        }
+        *steps = widened;
     }
 
     /// Puts what is taken back before the pauses of a run.

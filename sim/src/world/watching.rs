@@ -96,6 +96,9 @@ impl World {
         let next = || core.poll_timeout();
         self.watch
             .check(self.now, buffered_bytes, next, &self.journal);
+        for sight in self.watch.take_seen() {
+            self.sights.see(sight);
+        }
         let Some(flights) = &mut self.flights else {
             return;
         };
