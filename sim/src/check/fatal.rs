@@ -33,10 +33,17 @@ impl Fatal {
     /// A batch has ended.
     ///
     /// # Panics
-    /// The producer had ended before, and the batch did not end with it, though it never left.
+    /// The producer had ended before, and the batch did not end with it, though it never left. Or
+    /// it ended with it, though nobody knew whether it was written: that is found out first.
     pub(crate) fn on_delivered(&mut self, now: Instant, outcome: &Outcome) {
-        let Outcome::NotPersisted(error) = outcome else {
-            return;
+        let error = match outcome {
+            Outcome::Acked { .. } => return,
+            Outcome::NotPersisted(error) => error,
+            Outcome::MaybePersisted(error) => {
+                let is_cut_off = matches!(error.cause, DeliveryCause::NoProducerId(_));
+                assert!(!is_cut_off, "S14: its answer was not waited for: {error}");
+                return;
+            }
         };
         if let cause @ DeliveryCause::NoProducerId(_) = &error.cause {
             return self.on_cause(now, cause);

@@ -1,7 +1,7 @@
 //! A broker that leads no more says who does, in its answer to Produce (KIP-951).
 
-use titorelli_sim::cluster::{BrokerId, ClusterConfig};
-use titorelli_sim::{Config, Story, ms};
+use titorelli_sim::cluster::{BrokerId, ClusterConfig, Distortion};
+use titorelli_sim::{Config, Fault, Story, ms};
 
 /// The batch goes to the new leader as soon as it can be connected to: no answer about metadata and
 /// no backoff comes in between.
@@ -134,4 +134,46 @@ fn a_hint_at_a_broker_that_failed_waits_for_its_backoff() {
     assert!(!story.is_acked(record));
     story.run_until_idle();
     story.expect_delivered([record]);
+}
+
+/// A leader that is hinted at with an epoch far ahead acknowledges, and so proves nothing of its
+/// epoch: when it leads no more, metadata counts as it did before the hint, or nobody would ever be
+/// believed again (S15).
+#[test]
+fn an_epoch_far_ahead_is_taken_back_although_its_leader_has_acknowledged() {
+    let mut story = Story::new(|config| {
+        config.retries = 100;
+        config.retry_backoff = ms(100);
+        config.backoff_jitter_percent = 0;
+    });
+    story.cluster("orders/0 -> b1, stock/0 -> b2, bonds/0 -> b3");
+    story.ready();
+    story.move_leader("orders/0", "b2");
+    story.strike(&Fault::Distort(BrokerId(1), Distortion::EpochsAhead));
+    let first = story.send("orders/0", "first");
+    story.wait(ms(50));
+    story.expect_delivered([first]);
+    story.move_leader("orders/0", "b3");
+    let second = story.send("orders/0", "second");
+    story.wait(ms(500));
+    story.expect_delivered([second]);
+    super::check("hint_of_an_epoch_far_ahead", &story);
+}
+
+/// Nobody gets through so many elections: the hint is not followed, and metadata is waited for.
+#[test]
+fn the_last_epoch_of_all_is_not_believed() {
+    let mut story = Story::new(|config| {
+        config.retries = 100;
+        config.retry_backoff = ms(100);
+        config.backoff_jitter_percent = 0;
+    });
+    story.cluster("orders/0 -> b1, stock/0 -> b2");
+    story.ready();
+    story.move_leader("orders/0", "b2");
+    story.strike(&Fault::Distort(BrokerId(1), Distortion::LastEpochs));
+    let record = story.send("orders/0", "there");
+    story.run_until_idle();
+    story.expect_delivered([record]);
+    super::check("hint_of_the_last_epoch", &story);
 }
