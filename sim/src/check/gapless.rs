@@ -13,7 +13,7 @@ use crate::fault::Fault;
 use crate::journal::{Journal, RecordId};
 use crate::sight::Sight;
 
-/// A record that certainly was not written.
+/// A record that failed.
 #[derive(Clone, Copy, Debug)]
 struct Gap {
     /// Which of all accepted records it was.
@@ -25,7 +25,11 @@ struct Gap {
 #[derive(Debug)]
 pub(super) struct Gapless {
     is_promised: bool,
+    /// Whether some fail for others, whatever brokers do.
+    is_wanted: bool,
     gaps: BTreeMap<(Arc<str>, i32), Vec<Gap>>,
+    /// All that failed, whether it was written or not, but for what was taken back.
+    failed: BTreeMap<(Arc<str>, i32), Vec<Gap>>,
     /// What it came across while it looked.
     seen: Vec<Sight>,
 }
@@ -34,13 +38,15 @@ impl Gapless {
     pub(super) const fn new(is_promised: bool) -> Self {
         Self {
             is_promised,
+            is_wanted: is_promised,
             gaps: BTreeMap::new(),
+            failed: BTreeMap::new(),
             seen: Vec::new(),
         }
     }
 
     /// # Panics
-    /// A record was written behind a gap.
+    /// A record was written behind a gap, or failed for one that there is not.
     pub(super) fn on_delivered(
         &mut self,
         now: Instant,
@@ -48,6 +54,9 @@ impl Gapless {
         ids: &[RecordId],
         journal: &Journal,
     ) {
+        if self.is_wanted {
+            self.check_reason(now, delivery, ids, journal);
+        }
         if !self.is_promised {
             return;
         }
@@ -78,6 +87,39 @@ impl Gapless {
             }
             Outcome::NotPersisted(_) | Outcome::MaybePersisted(_) => {}
         }
+    }
+
+    /// Who fails for another record came behind it, and was accepted before that one failed.
+    fn check_reason(
+        &mut self,
+        now: Instant,
+        delivery: &Delivery,
+        ids: &[RecordId],
+        journal: &Journal,
+    ) {
+        let (Outcome::NotPersisted(error) | Outcome::MaybePersisted(error)) = &delivery.outcome
+        else {
+            return;
+        };
+        if is_taken_back(&error.cause) {
+            return;
+        }
+        let place = (Arc::clone(&delivery.topic), delivery.partition);
+        let failed = self.failed.entry(place).or_default();
+        if error.cause == DeliveryCause::Gap {
+            for id in ids {
+                let (nth, accepted_at) = (journal.accepted_as(*id), journal.accepted_at(*id));
+                let is_before = |gap: &Gap| gap.accepted_as < nth && accepted_at <= gap.failed_at;
+                assert!(
+                    failed.iter().any(is_before),
+                    "gapless: {id:?} fails for no record before it"
+                );
+            }
+        }
+        failed.extend(ids.iter().map(|id| Gap {
+            accepted_as: journal.accepted_as(*id),
+            failed_at: now,
+        }));
     }
 
     pub(super) fn on_fault(&mut self, fault: &Fault) {

@@ -12,6 +12,10 @@ use crate::codec::{InitProducerIdRequest, InitProducerIdResponse, error_code};
 
 /// How many ids a broker takes at once: `ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`.
 const BLOCK_IDS: i64 = 1_000;
+/// In place of an error code: the id that was given last is given again, which no broker may do.
+pub const REPEAT_ID: i16 = i16::MIN + 2;
+/// What is no error code.
+const INSTEAD: [i16; 2] = [LOSE_ANSWER, REPEAT_ID];
 /// What says that there never will be one.
 pub(crate) const ID_FORBIDDEN: [i16; 2] = [
     error_code::CLUSTER_AUTHORIZATION_FAILED,
@@ -40,13 +44,16 @@ impl Cluster {
             answer.error_code = error_code::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
         } else if (request.producer_id == -1) != (request.producer_epoch == -1) {
             answer.error_code = error_code::INVALID_REQUEST;
-        } else if let Some(error_code) = scripted.filter(|code| *code != LOSE_ANSWER) {
+        } else if let Some(id) = self.given_id.filter(|_| scripted == Some(REPEAT_ID)) {
+            (answer.producer_id, answer.producer_epoch) = (id, self.config.first_epoch);
+        } else if let Some(error_code) = scripted.filter(|code| !INSTEAD.contains(code)) {
             answer.error_code = error_code;
             self.has_forbidden_ids |= ID_FORBIDDEN.contains(&error_code);
         } else {
             // Without a transactional id every request gets a new identity, also one that names
             // its present identity to have it bumped.
             answer.producer_id = self.next_id(broker);
+            self.given_id = Some(answer.producer_id);
             answer.producer_epoch = self.config.first_epoch;
         }
         if scripted == Some(LOSE_ANSWER) {
@@ -74,8 +81,8 @@ impl Cluster {
     }
 
     /// Answers the next request for a producer id with this error code; with
-    /// [`LOSE_ANSWER`] the connection closes in place of the answer. Several
-    /// calls queue up.
+    /// [`LOSE_ANSWER`] the connection closes in place of the answer, with [`REPEAT_ID`] the last id
+    /// is given again. Several calls queue up.
     pub fn refuse_next_id(&mut self, error_code: i16) {
         self.refused_ids.push_back(error_code);
     }

@@ -57,6 +57,7 @@ pub use distort::Distortion;
 pub use event::{BatchOutcome, ClusterEvent};
 pub use handle::{LOSE_ANSWER, OMIT_ANSWER};
 pub(crate) use identity::ID_FORBIDDEN;
+pub use identity::REPEAT_ID;
 pub use log::{BatchFacts, LogHeader, LogRecord, PartitionLog, record_digest};
 pub use peer::PeerId;
 pub use replication::LostRecord;
@@ -124,6 +125,8 @@ pub struct Cluster {
     refused_ids: VecDeque<i16>,
     /// Somebody was told that nobody will give it one.
     has_forbidden_ids: bool,
+    /// The producer id that was given last.
+    given_id: Option<i64>,
 }
 
 impl Cluster {
@@ -170,6 +173,7 @@ impl Cluster {
             next_block: identity::FIRST_ID,
             refused_ids: VecDeque::new(),
             has_forbidden_ids: false,
+            given_id: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::Drawing;
-use crate::cluster::{Access, BrokerId, Distortion, LOSE_ANSWER, Lie, OMIT_ANSWER};
+use crate::cluster::{Access, BrokerId, Distortion, LOSE_ANSWER, Lie, OMIT_ANSWER, REPEAT_ID};
 use crate::codec::error_code;
 use crate::entropy::Entropy;
 use crate::fault::{Fault, Garbling};
@@ -429,7 +429,7 @@ fn draw_refusal(entropy: &mut Entropy) -> i16 {
         return entropy.pick(&REFUSALS);
     }
     let named = (-1, 140);
-    let all = (i32::from(LOSE_ANSWER) + 1, (1 << 16) - 2);
+    let all = (i32::from(REPEAT_ID) + 1, (1 << 16) - 3);
     let (lowest, count) = entropy.pick(&[named, all]);
     let code = lowest + i32::try_from(entropy.below(count)).expect("few");
     match i16::try_from(code).expect("a code") {

@@ -4,7 +4,7 @@
 use titorelli::Config;
 
 use super::knobs::Knobs;
-use crate::cluster::ID_FORBIDDEN;
+use crate::cluster::{ID_FORBIDDEN, REPEAT_ID};
 use crate::codec::error_code;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
@@ -14,7 +14,9 @@ use crate::plan::Step;
 const SALT: u64 = 0x666f_7262_6964_6e6f;
 /// How many of a hundred idempotent producers never get an id, and how many get no other.
 const AT_FIRST_PERCENT: u64 = 2;
-const AT_THE_LAST_EPOCH_PERCENT: u64 = 5;
+const AT_THE_LAST_EPOCH_PERCENT: u64 = 8;
+/// Of a hundred of the latter, so many are given the id that has no epochs left.
+const REPEATED_PERCENT: u64 = 30;
 /// So many pauses pass at most before batches are refused at the last epoch.
 const PAUSES_MAX: u64 = 6;
 
@@ -84,9 +86,16 @@ impl Forbidding {
         place.map_or(0, |(at, _)| at + 1)
     }
 
-    /// There is no other id, and some batches need one.
+    /// There is no other id, or a while the same, and some batches need one.
     fn draw_end(&mut self, knobs: &Knobs) -> Vec<Fault> {
-        let mut faults = vec![Fault::RefuseId(self.entropy.pick(&ID_FORBIDDEN))];
+        let mut faults = Vec::new();
+        let is_repeated = self.entropy.chance(REPEATED_PERCENT);
+        if is_repeated {
+            faults.push(Fault::RefuseId(REPEAT_ID));
+        }
+        if !is_repeated || self.entropy.chance(50) {
+            faults.push(Fault::RefuseId(self.entropy.pick(&ID_FORBIDDEN)));
+        }
         for _ in 0..self.entropy.within(1, 4) {
             let (topic, partition) = knobs.draw_place(&mut self.entropy);
             faults.push(Fault::FailNext {

@@ -1,7 +1,7 @@
 //! The producer id: refused for a while, and for good (S14).
 
 use titorelli::{Acks, DeliveryCause, ErrorCode, SendError};
-use titorelli_sim::cluster::{BrokerId, ClusterConfig};
+use titorelli_sim::cluster::{BrokerId, ClusterConfig, REPEAT_ID};
 use titorelli_sim::codec::error_code::{
     CLUSTER_AUTHORIZATION_FAILED, COORDINATOR_LOAD_IN_PROGRESS, OUT_OF_ORDER_SEQUENCE_NUMBER,
 };
@@ -134,4 +134,21 @@ fn what_needs_another_number_when_there_is_no_id_any_more_ends_at_once() {
     }
     story.expect_log("orders/1", &[]);
     super::check("a_number_is_needed_and_there_is_no_id", &story);
+}
+
+/// The last epoch is used up, and a broker gives the same id again: its numbers would come again,
+/// and what they stand for would be taken for what was written under them before (I2). It is asked
+/// for another after a pause.
+#[test]
+fn a_producer_id_that_is_used_up_is_not_believed_when_it_is_given_again() {
+    let mut story = idempotent(|cluster| cluster.first_epoch = i16::MAX);
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    story.strike(&Fault::RefuseId(REPEAT_ID));
+    story.fails_next("orders/0", OUT_OF_ORDER_SEQUENCE_NUMBER);
+    let records = ["a", "b"].map(|value| story.send("orders/0", value));
+    story.run_until_idle();
+    story.expect_delivered(records);
+    story.expect_log("orders/0", &["a", "b"]);
+    super::check("producer_id_given_again", &story);
 }
