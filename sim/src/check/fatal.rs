@@ -1,5 +1,5 @@
-//! S14: a producer that cannot go on says why at every call, and says the same; what never left ends
-//! with that, at once.
+//! S14: a producer that cannot go on says why at every call, and says the same; what never left
+//! ends with that, at once.
 
 use titorelli::{DeliveryCause, Instant, Outcome, SendError};
 

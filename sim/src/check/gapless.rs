@@ -89,7 +89,8 @@ impl Gapless {
         }
     }
 
-    /// Who fails for another record came behind it, and was accepted before that one failed.
+    /// Who fails for another record came behind it, was accepted before that one failed, and is
+    /// not in flight.
     fn check_reason(
         &mut self,
         now: Instant,
@@ -107,6 +108,12 @@ impl Gapless {
         let place = (Arc::clone(&delivery.topic), delivery.partition);
         let failed = self.failed.entry(place).or_default();
         if error.cause == DeliveryCause::Gap {
+            let last = error.biography.attempts.last();
+            let is_cut_off = last.is_some_and(|attempt| attempt.end.is_none());
+            assert!(
+                !is_cut_off,
+                "gapless: its answer was not waited for: {error}"
+            );
             for id in ids {
                 let (nth, accepted_at) = (journal.accepted_as(*id), journal.accepted_at(*id));
                 let is_before = |gap: &Gap| gap.accepted_as < nth && accepted_at <= gap.failed_at;
