@@ -4,11 +4,12 @@
 use titorelli::Config;
 
 use super::knobs::Knobs;
-use crate::cluster::{ID_FORBIDDEN, REPEAT_ID};
+use crate::cluster::{BrokerId, ID_FORBIDDEN, REPEAT_ID};
 use crate::codec::error_code;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
 use crate::plan::Step;
+use crate::story::ms;
 
 /// Makes another number of a seed than what everything else of it is drawn from.
 const SALT: u64 = 0x666f_7262_6964_6e6f;
@@ -17,6 +18,8 @@ const AT_FIRST_PERCENT: u64 = 2;
 const AT_THE_LAST_EPOCH_PERCENT: u64 = 8;
 /// Of a hundred of the latter, so many are given the id that has no epochs left.
 const REPEATED_PERCENT: u64 = 30;
+/// Of a hundred, so many are answered late.
+const SLOW_PERCENT: u64 = 40;
 /// So many pauses pass at most before batches are refused at the last epoch.
 const PAUSES_MAX: u64 = 6;
 
@@ -95,6 +98,13 @@ impl Forbidding {
         }
         if !is_repeated || self.entropy.chance(50) {
             faults.push(Fault::RefuseId(self.entropy.pick(&ID_FORBIDDEN)));
+        }
+        if self.entropy.chance(SLOW_PERCENT) {
+            // Two are asked, and both answer.
+            faults.push(Fault::RefuseId(self.entropy.pick(&ID_FORBIDDEN)));
+            let extra = ms(self.entropy.within(1_100, 2_500));
+            let brokers = (1..=i32::from(knobs.brokers)).map(BrokerId);
+            faults.extend(brokers.map(|broker| Fault::Delay(broker, extra)));
         }
         for _ in 0..self.entropy.within(1, 4) {
             let (topic, partition) = knobs.draw_place(&mut self.entropy);

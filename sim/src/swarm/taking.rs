@@ -5,6 +5,7 @@ use titorelli::{Config, Purge};
 
 use super::knobs::Knobs;
 use crate::check::excuses_gaps;
+use crate::cluster::BrokerId;
 use crate::codec::error_code;
 use crate::entropy::Entropy;
 use crate::fault::Fault;
@@ -20,6 +21,8 @@ const GAPLESS_PERCENT: u64 = 25;
 const UNEXCUSED_PERCENT: u64 = 80;
 /// How many of a hundred bursts go to one partition there, and meet a refusal.
 const REFUSED_BURSTS_PERCENT: u64 = 30;
+/// Of how many of a hundred some leaves, and the rest is not even begun.
+const CLOGGED_BURSTS_PERCENT: u64 = 8;
 /// Refusals that are no reason to send a batch again.
 const FINAL: [i16; 4] = [
     error_code::TOPIC_AUTHORIZATION_FAILED,
@@ -82,6 +85,11 @@ impl Taking {
                 }));
             }
             widened.extend(burst.iter().cloned());
+            if is_record(&burst[0]) && self.entropy.chance(CLOGGED_BURSTS_PERCENT) {
+                let bytes = self.entropy.pick(&[200, 400, 1_000, 3_000]);
+                let brokers = (1..=i32::from(knobs.brokers)).map(BrokerId);
+                widened.extend(brokers.map(|id| Step::Inflict(Fault::Clog(id, bytes))));
+            }
         }
         *steps = widened;
     }
