@@ -26,6 +26,17 @@ impl Fatal {
             (Some(SendError::WouldBlock(_)) | None, Some(first)) => {
                 panic!("S14: it takes a record, and could not go on: {first}")
             }
+            (
+                Some(
+                    SendError::BufferFull { .. }
+                    | SendError::TopicUnknown { .. }
+                    | SendError::PartitionUnknown { .. },
+                ),
+                Some(first),
+            ) => {
+                let is_in_time = !self.is_late(now) || self.is_unsure;
+                assert!(is_in_time, "S14: a call waited for nothing: {first}");
+            }
             (_, Some(_) | None) => {}
         }
     }
@@ -49,15 +60,19 @@ impl Fatal {
             return self.on_cause(now, cause);
         }
         let has_waited = error.cause == DeliveryCause::DeliveryTimeout && error.attempts == 0;
-        let is_late = self.ended_at.is_some_and(|ended_at| ended_at < now);
         assert!(
-            !has_waited || !is_late || self.is_unsure,
+            !has_waited || !self.is_late(now) || self.is_unsure,
             "S14: what never left waited, and the producer could not go on: {error}"
         );
     }
 
     pub(crate) fn on_fault(&mut self, fault: &Fault) {
         self.is_unsure |= matches!(fault, Fault::Starve(_));
+    }
+
+    /// Whether it had ended before.
+    fn is_late(&self, now: Instant) -> bool {
+        self.ended_at.is_some_and(|ended_at| ended_at < now)
     }
 
     fn on_cause(&mut self, now: Instant, cause: &DeliveryCause) {
