@@ -4,6 +4,7 @@ use titorelli::{Acks, DeliveryCause, ErrorCode, SendError};
 use titorelli_sim::cluster::{BrokerId, ClusterConfig, REPEAT_ID};
 use titorelli_sim::codec::error_code::{
     CLUSTER_AUTHORIZATION_FAILED, COORDINATOR_LOAD_IN_PROGRESS, OUT_OF_ORDER_SEQUENCE_NUMBER,
+    UNSUPPORTED_VERSION,
 };
 use titorelli_sim::{Fault, RecordId, RecordState, Story, ms};
 
@@ -151,4 +152,25 @@ fn a_producer_id_that_is_used_up_is_not_believed_when_it_is_given_again() {
     story.expect_delivered(records);
     story.expect_log("orders/0", &["a", "b"]);
     super::check("producer_id_given_again", &story);
+}
+
+/// Two brokers are asked, for the first is slow, and both refuse for good: the cause is what was
+/// answered first, also after the other has said another (S14).
+#[test]
+fn the_first_of_two_refusals_is_the_cause() {
+    let mut story = idempotent(|cluster| cluster.first_epoch = i16::MAX);
+    story.cluster("orders/0 -> b1, orders/1 -> b2");
+    story.ready();
+    story.strike(&Fault::RefuseId(CLUSTER_AUTHORIZATION_FAILED));
+    story.strike(&Fault::RefuseId(UNSUPPORTED_VERSION));
+    for broker in [1, 2] {
+        story.strike(&Fault::Delay(BrokerId(broker), ms(1_500)));
+    }
+    story.fails_next("orders/0", OUT_OF_ORDER_SEQUENCE_NUMBER);
+    let refused = story.send("orders/0", "refused");
+    story.wait(ms(3_500));
+    expect_unwritten(&story, refused);
+    let late = story.send_after(ms(5_000), "orders/0", "late");
+    expect_refused(&story, late);
+    super::check("two_refuse_an_id", &story);
 }
