@@ -45,6 +45,17 @@ pub(crate) fn verdict(config: &Config, now: Instant, opened_at: Instant, outcome
     );
 }
 
+/// What is withdrawn is certainly not written.
+///
+/// # Panics
+/// Perhaps it was.
+pub(crate) fn taken_back(outcome: &Outcome) {
+    if let Outcome::MaybePersisted(error) = outcome {
+        let is_withdrawn = error.cause == DeliveryCause::Withdrawn;
+        assert!(!is_withdrawn, "S2: withdrawn, and perhaps written: {error}");
+    }
+}
+
 fn is_retriable(error: &DeliveryError) -> bool {
     if let DeliveryCause::Broker(code, _) = &error.cause {
         return RETRIABLE.contains(&code.0);

@@ -14,7 +14,7 @@ use super::linger::Linger;
 use super::memory::Memory;
 use super::rates::Rates;
 use super::reconnects::Reconnects;
-use super::verdicts::verdict;
+use super::verdicts::{taken_back, verdict};
 use super::waiters::Waiters;
 use super::written::Written;
 use crate::cluster::{Access, BrokerConfig};
@@ -158,6 +158,7 @@ impl Watch {
         let ids: Vec<RecordId> = ids.collect();
         self.gapless.on_delivered(now, delivery, &ids, journal);
         self.fatal.on_delivered(now, &delivery.outcome);
+        taken_back(&delivery.outcome);
         for id in ids {
             self.flushes.on_ended(journal.accepted_as(id));
             self.memory.on_record_ended(journal.record(id));
