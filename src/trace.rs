@@ -46,7 +46,7 @@ pub enum TraceEvent {
         /// Not sent again before this.
         not_before: Instant,
     },
-    /// A partition has another leader than before.
+    /// A partition has another leader than before, or the same in another epoch.
     LeaderChanged {
         /// The topic.
         topic: Arc<str>,

@@ -206,7 +206,8 @@ impl Metadata {
         }
     }
 
-    /// Takes over an answer; returns the partitions whose leader is another one, or none, now.
+    /// Takes over an answer; returns the partitions whose leader is another one, leads in another
+    /// epoch, or is none now.
     /// Topics that nobody named are left out (invariant B7).
     pub(crate) fn apply(&mut self, response: &wire::Response) -> Vec<PartitionSlot> {
         let mut changed = Vec::new();
@@ -421,14 +422,15 @@ impl Partition {
         self.doubts >= DOUBTS_ENOUGH
     }
 
-    /// Takes over what an answer says; whether the leader is another one now, or the topic is: to
-    /// a new one it has not acknowledged anything (S7e).
+    /// Takes over what an answer says; whether the leader is another one now, or its epoch or the
+    /// topic is: to a new one it has not acknowledged anything (S7e).
     fn apply(
         &mut self,
         told: &wire::Partition,
         (has_id, is_recreated): (bool, bool),
         nodes: &[i32],
     ) -> bool {
+        let before = (self.leader, self.leader_epoch);
         let is_there = self.leader.is_some_and(|node| nodes.contains(&node));
         // A leader that was hinted at, and denies it or is not there, was none.
         if let Some(before) = self.told_before
@@ -464,7 +466,9 @@ impl Partition {
         self.told_before = None;
         self.replicas.clone_from(&told.replicas);
         self.in_sync_replicas.clone_from(&told.in_sync_replicas);
-        core::mem::replace(&mut self.leader, leader) != leader || is_recreated
+        self.leader = leader;
+        let is_another = (leader, self.leader_epoch) != before;
+        is_recreated || before.0 != leader || (leader.is_some() && is_another)
     }
 }
 

@@ -79,9 +79,9 @@ impl Sender {
         }
         match verdict::verdict(result.error, self.config.enable_idempotence) {
             Verdict::Acked => {
-                // An earlier leader proves nothing of the present one (S6, S7e).
-                if self.metadata.partition(carried.partition).leader == Some(sent.node) {
-                    self.lanes[carried.partition.index()].on_acked();
+                let leader = self.metadata.partition(carried.partition).leader;
+                let lane = &mut self.lanes[carried.partition.index()];
+                if leader == Some(sent.node) && lane.on_acked(carried.reign) {
                     self.metadata.on_acked(carried.partition);
                 }
                 self.ack(slot, result);

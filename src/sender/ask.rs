@@ -195,8 +195,8 @@ impl Sender {
         self.throttle(slot, answer.throttle_time_ms);
     }
 
-    /// A partition is led by somebody else, or by nobody. A leader of a newer epoch is worth an
-    /// attempt at once: the backoff was for the old one (KAFKA-15415, invariant L8).
+    /// A partition is led by somebody else, in another epoch, or by nobody. A newer epoch is worth
+    /// an attempt at once: the backoff was for the old one (KAFKA-15415, invariant L8).
     pub(super) fn on_new_leader(&mut self, partition: PartitionSlot) {
         self.unmark(partition);
         let told = self.metadata.partition(partition);

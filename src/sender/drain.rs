@@ -115,6 +115,7 @@ impl Sender {
                 batch,
                 partition,
                 topic_id,
+                reign: self.lanes[partition.index()].reign(),
             });
             self.mark_ready(partition);
         }
@@ -333,7 +334,8 @@ impl Sender {
             }
             self.number(slot);
             self.accumulator.restamp(slot);
-            leaving.push(carried);
+            let reign = self.lanes[carried.partition.index()].reign();
+            leaving.push(Carried { reign, ..carried });
         }
         leaving
     }

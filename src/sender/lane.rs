@@ -24,8 +24,10 @@ pub(crate) struct Lane {
     conn: Option<ConnId>,
     /// Whether one of those is sent again.
     is_retrying: bool,
-    /// Whether the present leader has acknowledged a batch.
+    /// Whether the present leader has acknowledged a batch in its present epoch.
     is_proven: bool,
+    /// How many leaders, and epochs of theirs, it has had.
+    reigns: u64,
     /// The sequence numbers of an idempotent producer.
     pub(crate) sequences: Sequences,
     /// The newest epoch of a leader so far.
@@ -96,8 +98,17 @@ impl Lane {
         self.is_proven
     }
 
-    pub(crate) fn on_acked(&mut self) {
-        self.is_proven = true;
+    /// The number of the present leader and its epoch, for what leaves now.
+    pub(crate) fn reign(&self) -> u64 {
+        self.reigns
+    }
+
+    /// A batch is acknowledged that left in this reign; whether that is the present one. An earlier
+    /// one proves nothing of it (S6, S7e).
+    pub(crate) fn on_acked(&mut self, reign: u64) -> bool {
+        let is_present = reign == self.reigns;
+        self.is_proven |= is_present;
+        is_present
     }
 
     /// It has something to send, and a leader or none.
@@ -131,9 +142,11 @@ impl Lane {
         self.is_proven = false;
     }
 
-    /// Another leader, of this epoch, or none. Whether it is newer than all before it.
+    /// Another leader, or the same in another epoch: in this one; or none. Whether the epoch is
+    /// newer than all before it.
     pub(crate) fn on_new_leader(&mut self, epoch: Option<i32>) -> bool {
         self.is_proven = false;
+        self.reigns += 1;
         let is_newer = epoch.is_some_and(|epoch| epoch > self.leader_epoch);
         self.leader_epoch = epoch.unwrap_or(-1).max(self.leader_epoch);
         is_newer
@@ -169,14 +182,17 @@ mod tests {
                 ..RULES
             }
         ));
-        lane.on_acked();
+        assert!(lane.on_acked(lane.reign()));
         assert!(lane.may_send(HERE, false, RULES));
         for _ in 1..5 {
             lane.on_drained(HERE, false);
         }
         assert!(!lane.may_send(HERE, false, RULES), "five are under way");
         lane.on_returned();
+        let before = lane.reign();
         assert!(lane.on_new_leader(Some(7)));
+        assert!(!lane.may_send(HERE, false, RULES));
+        assert!(!lane.on_acked(before), "it left before");
         assert!(!lane.may_send(HERE, false, RULES));
         assert!(!lane.on_new_leader(None) && !lane.on_new_leader(Some(7)));
         assert!(lane.on_new_leader(Some(8)));
@@ -185,7 +201,7 @@ mod tests {
     #[test]
     fn nothing_goes_elsewhere_while_something_is_under_way() {
         let mut lane = Lane::default();
-        lane.on_acked();
+        lane.on_acked(0);
         lane.on_drained(HERE, false);
         assert!(!lane.may_send(THERE, false, RULES));
         lane.on_returned();
@@ -195,7 +211,7 @@ mod tests {
     #[test]
     fn a_batch_that_is_sent_again_travels_alone() {
         let mut lane = Lane::default();
-        lane.on_acked();
+        lane.on_acked(0);
         lane.on_drained(HERE, false);
         assert!(!lane.may_send(HERE, true, RULES));
         lane.on_returned();

@@ -18,7 +18,8 @@ use super::throttle::Throttle;
 use super::watch::are_several;
 use crate::cluster::{BrokerConfig, Cluster};
 use crate::codec::{
-    ApiKey, LeaderHint, ProduceRequest, Request, TopicAnswer, TopicName, produce_answers,
+    ApiKey, LeaderHint, MetadataResponse, PartitionAnswer, ProduceRequest, Request, TopicAnswer,
+    TopicName, error_code, produce_answers,
 };
 use crate::sight::Sight;
 
@@ -33,6 +34,8 @@ struct Flight {
     checksum: u64,
     /// A byte of it left before, on its way in another request (S12).
     is_retry: bool,
+    /// Its partition by name, if its topic ever was.
+    named: Option<Named>,
     /// Its partition by name, and in whose name it is sent, if it has a sequence number.
     stamped: Option<(Named, Stamped)>,
 }
@@ -207,9 +210,12 @@ impl Flights {
             let request = lane.requests.pop_front().expect("it is answered");
             self.throttle.on_answer(now, conn, request.asked, &answer);
             match request.asked {
-                (ApiKey::Metadata, _) => {
+                (ApiKey::Metadata, version) => {
                     self.asked = None;
                     self.hints.on_metadata();
+                    if let Ok(told) = MetadataResponse::decode(&answer, version) {
+                        self.leaders.on_told(now, &told);
+                    }
                 }
                 (ApiKey::InitProducerId, version) => {
                     self.asking.on_answer(now, conn, version, &answer);
@@ -217,6 +223,9 @@ impl Flights {
                 (ApiKey::Produce, version) => {
                     let told = produce_answers(&answer, version).unwrap_or_default();
                     for flight in &request.flights {
+                        if let (Some(place), true) = (&flight.named, is_acked(flight, &told)) {
+                            self.leaders.on_acked(place, request.handed_at);
+                        }
                         let hint = answer_flight(&mut self.sequences, flight, &told);
                         if let (Some(hint), Some((place, _))) = (hint, &flight.stamped) {
                             self.hints.on_hint(place.clone(), hint);
@@ -324,11 +333,16 @@ impl Flights {
                 let is_retry = self.attempts.has_left(checksum);
                 let stamp = stamp_of(batch, checksum);
                 self.sequences.check_request(request.acks, stamp.as_ref());
-                let stamped = stamp.map(|stamp| (named(&place, cluster), stamp));
+                let named = named(&place, cluster);
+                let stamped = stamp.map(|stamp| {
+                    let named = named.clone().expect("S3: it was a topic's id once");
+                    (named, stamp)
+                });
                 flights.push(Flight {
                     place,
                     checksum,
                     is_retry,
+                    named,
                     stamped,
                 });
             }
@@ -402,30 +416,41 @@ fn stamp_of(batch: ReadBatch, content: u64) -> Option<Stamped> {
 }
 
 /// The partition by its topic's name, also of a topic that has gone.
-fn named((topic, partition): &Place, cluster: &Cluster) -> Named {
+fn named((topic, partition): &Place, cluster: &Cluster) -> Option<Named> {
     let name = match topic {
-        TopicName::Name(name) => name.clone(),
-        TopicName::Id(id) => {
-            let name = cluster.topic_name_ever(id);
-            name.expect("S3: it was a topic's id once").to_owned()
-        }
+        TopicName::Name(name) => Some(name.as_str()),
+        TopicName::Id(id) => cluster.topic_name_ever(id),
     };
-    (name, *partition)
+    name.map(|name| (name.to_owned(), *partition))
 }
 
-/// What an answer says of a batch: the first entry that is about it. Whom it hints at.
+/// What an answer says of a batch: the first entry that is about it.
+fn told_of<'a>(flight: &Flight, told: &'a [TopicAnswer]) -> Option<&'a PartitionAnswer> {
+    let (topic, partition) = &flight.place;
+    let mut answers = told
+        .iter()
+        .filter(|answer| answer.topic == *topic)
+        .flat_map(|answer| &answer.partitions);
+    answers.find(|answer| answer.partition == *partition)
+}
+
+/// Whether an answer says that a batch is written.
+fn is_acked(flight: &Flight, told: &[TopicAnswer]) -> bool {
+    let code = told_of(flight, told).map(|answer| answer.error_code);
+    matches!(
+        code,
+        Some(error_code::NONE | error_code::DUPLICATE_SEQUENCE_NUMBER)
+    )
+}
+
+/// A batch is answered. Whom that hints at.
 fn answer_flight(
     sequences: &mut Sequences,
     flight: &Flight,
     told: &[TopicAnswer],
 ) -> Option<LeaderHint> {
     let (place, stamp) = flight.stamped.as_ref()?;
-    let (topic, partition) = &flight.place;
-    let mut answers = told
-        .iter()
-        .filter(|answer| answer.topic == *topic)
-        .flat_map(|answer| &answer.partitions);
-    let answer = answers.find(|answer| answer.partition == *partition);
+    let answer = told_of(flight, told);
     let told = answer.map(|answer| (answer.error_code, answer.base_offset));
     sequences.on_answered(place, stamp.key(), told);
     answer.and_then(|answer| answer.current_leader)

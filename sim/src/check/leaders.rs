@@ -1,5 +1,8 @@
-//! S7e and S15: a leader gets one batch until it acknowledges, and who leads by the newest epoch is
-//! who leads.
+//! S7e and S15: a leader gets one batch in each of its epochs until it acknowledges one there, and
+//! who leads by the newest epoch is who leads.
+//!
+//! Who leads is what the core believes, by its own words; that it still does, in a newer epoch, is
+//! seen on the wire.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -7,6 +10,7 @@ use std::collections::BTreeMap;
 use titorelli::Instant;
 
 use crate::cluster::{Cluster, Lie};
+use crate::codec::{MetadataResponse, MetadataTopic};
 use crate::fault::Fault;
 
 /// No seal takes so long: what was drafted for the leader before has left by then.
@@ -18,9 +22,11 @@ type Place = (String, i32);
 /// What the core was told of a partition's leader.
 #[derive(Debug, Default)]
 struct Leader {
-    /// When it last changed.
+    /// When it last changed, or its epoch.
     moved_at: Option<Instant>,
-    /// Whether the present one has acknowledged a batch.
+    node: Option<i32>,
+    epoch: i32,
+    /// Whether the present one has acknowledged a batch that was handed out since then.
     is_proven: bool,
 }
 
@@ -71,8 +77,12 @@ impl Leaders {
             .by_place
             .entry((topic.to_owned(), partition))
             .or_default();
-        known.moved_at = Some(now);
-        known.is_proven = false;
+        *known = Leader {
+            moved_at: Some(now),
+            node: leader,
+            epoch,
+            is_proven: false,
+        };
         if self.is_unsure || partition >= cluster.partition_count(topic) {
             return;
         }
@@ -88,10 +98,35 @@ impl Leaders {
         }
     }
 
-    /// A batch for this partition is acknowledged.
-    pub(crate) fn on_acked(&mut self, topic: &str, partition: i32) {
-        if let Some(leader) = self.by_place.get_mut(&(topic.to_owned(), partition)) {
-            leader.is_proven = true;
+    /// The core hears from a broker who leads: whoever it believes in leads in this epoch now.
+    pub(crate) fn on_told(&mut self, now: Instant, answer: &MetadataResponse) {
+        if answer.error_code != 0 {
+            return;
+        }
+        let nodes = answer.brokers.iter().map(|broker| broker.node_id);
+        let nodes: Vec<i32> = nodes.collect();
+        let is_told = |topic: &&MetadataTopic| topic.error_code == 0;
+        for topic in answer.topics.iter().filter(is_told) {
+            let name = topic.name.as_deref().unwrap_or_default();
+            for told in &topic.partitions {
+                let place = (name.to_owned(), told.partition);
+                let Some(known) = self.by_place.get_mut(&place) else {
+                    continue;
+                };
+                let is_same = known.node == Some(told.leader_id) && nodes.contains(&told.leader_id);
+                if is_same && told.leader_epoch > known.epoch {
+                    known.epoch = told.leader_epoch;
+                    known.moved_at = Some(now);
+                    known.is_proven = false;
+                }
+            }
+        }
+    }
+
+    /// A batch for this partition is acknowledged that was handed out at `handed_at`.
+    pub(crate) fn on_acked(&mut self, place: &Place, handed_at: Instant) {
+        if let Some(leader) = self.by_place.get_mut(place) {
+            leader.is_proven |= leader.moved_at.is_none_or(|moved_at| handed_at >= moved_at);
         }
     }
 

@@ -11,6 +11,7 @@ pub mod error_code;
 mod init_producer_id;
 mod message_set;
 mod metadata;
+mod metadata_answer;
 mod produce;
 mod produce_answer;
 mod reader;

@@ -49,9 +49,9 @@ impl World {
         match output {
             Output::Delivered(delivery) => {
                 let (topic, partition) = (&delivery.topic, delivery.partition);
-                if let Outcome::Acked { .. } = delivery.outcome {
-                    flights.leaders.on_acked(topic, partition);
-                } else if let Some(id) = self.journal.with_ticket(delivery.batch, delivery.first) {
+                let is_acked = matches!(delivery.outcome, Outcome::Acked { .. });
+                let id = self.journal.with_ticket(delivery.batch, delivery.first);
+                if let (Some(id), false) = (id, is_acked) {
                     let value = self.journal.record(id).value.as_deref();
                     let place = ((**topic).to_owned(), partition);
                     flights.on_given_up(self.now, &place, value);

@@ -5,6 +5,7 @@ mod batching;
 mod bystanders;
 mod connecting;
 mod ending;
+mod epochs;
 mod faults;
 mod hints;
 mod identity;
