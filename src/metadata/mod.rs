@@ -314,10 +314,14 @@ impl Metadata {
         self.partitions[slot.index()].is_hint_proven = true;
     }
 
-    /// The leader of a partition says that it is none; `is_missing`: that it knows no such
-    /// partition.
-    pub(crate) fn doubt(&mut self, slot: PartitionSlot, is_missing: bool) {
+    /// A broker says that it does not lead a partition; `is_missing`: that it knows no such
+    /// partition. That bears on nobody but itself: an earlier leader does not speak for the present
+    /// one.
+    pub(crate) fn doubt(&mut self, slot: PartitionSlot, node: i32, is_missing: bool) {
         let partition = &mut self.partitions[slot.index()];
+        if partition.leader != Some(node) {
+            return;
+        }
         let doubts = partition.doubts.saturating_add(1);
         partition.doubts = if is_missing {
             doubts.max(DOUBTS_ENOUGH)
@@ -534,7 +538,9 @@ mod tests {
         metadata.on_acked(slot);
         assert!(metadata.hint(slot, 1, 8), "the hint has proven true");
         // It was a lie, says who was hinted at: then metadata counts as it did before.
-        metadata.doubt(slot, false);
+        metadata.doubt(slot, 2, false);
+        assert_eq!(metadata.apply(&answer), [], "who led before does not count");
+        metadata.doubt(slot, 1, false);
         answer.topics[0].partitions = vec![partition(2, 7)];
         assert_eq!(metadata.apply(&answer), [slot]);
         let partition = metadata.partition(slot);

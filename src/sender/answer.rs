@@ -91,8 +91,12 @@ impl Sender {
                 self.note_trace(slot, trace, result);
                 if refresh == verdict::Refresh::Metadata {
                     self.refresh.want_all();
-                    self.metadata
-                        .doubt(carried.partition, is_missing(result.error));
+                    // What left before the present epoch was known bears on an earlier one.
+                    if self.lanes[carried.partition.index()].reign() == carried.reign {
+                        let is_missing = is_missing(result.error);
+                        self.metadata
+                            .doubt(carried.partition, sent.node, is_missing);
+                    }
                 }
                 self.retry_or_fail(slot, refusal(result));
             }

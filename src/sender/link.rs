@@ -299,9 +299,10 @@ impl Sender {
     /// A broker that leads no more has no other way to say so, where it is not asked to answer
     /// (acks=0), than to close the connection.
     fn doubt_all(&mut self, broker: BrokerSlot) {
+        let node = self.brokers[broker.index()].node;
         for (index, lane) in self.lanes.iter().enumerate() {
             if lane.leader == Some(broker) {
-                self.metadata.doubt(PartitionSlot::at(index), false);
+                self.metadata.doubt(PartitionSlot::at(index), node, false);
             }
         }
     }

@@ -177,3 +177,26 @@ fn the_last_epoch_of_all_is_not_believed() {
     story.expect_delivered([record]);
     super::check("hint_of_the_last_epoch", &story);
 }
+
+/// Two batches are under way to a leader that leads no more. The first answer says who leads, and
+/// the second denies the old leader once more: that is no word against the new one, and who lags
+/// behind is not believed for it (S15).
+#[test]
+fn a_denial_of_the_old_leader_does_not_count_against_the_new_one() {
+    let mut story = Story::new(super::numbered);
+    story.cluster("early/0 -> b1, orders/0 -> b3, stock/0 -> b2");
+    story.ready();
+    story.control("b1 hears no more", |cluster| cluster.lag(BrokerId(1)));
+    story.move_leader("orders/0", "b2");
+    let first = story.send("orders/0", "first");
+    let second = story.send("orders/0", "second");
+    story.run_until_idle();
+    story.expect_delivered([first, second]);
+    let timeline = story.timeline();
+    assert!(timeline.contains("b1     Metadata"), "{timeline}");
+    assert_eq!(
+        timeline.matches("orders/0 is led by").count(),
+        1,
+        "by b2, from then on\n{timeline}"
+    );
+}
