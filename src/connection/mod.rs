@@ -10,7 +10,7 @@ pub(crate) mod rx;
 pub(crate) mod tx;
 
 use crate::boundary::{BatchId, ConnId};
-use crate::slot::BrokerSlot;
+use crate::slot::{Asked, BrokerSlot};
 use crate::time::Instant;
 use crate::wire::Versions;
 use core::time::Duration;
@@ -88,6 +88,19 @@ impl Connection {
     /// Since when it waits for its present phase to end: for the oldest answer, or the transport.
     pub(crate) fn begun_at(&self) -> Instant {
         self.oldest_sent_at().unwrap_or(self.tried_since)
+    }
+
+    /// What it owes an answer about, if it was asked for metadata; at most one such request is
+    /// under way on a connection (L9).
+    pub(crate) fn owes_metadata(&self) -> Option<&Asked> {
+        self.in_flight
+            .iter()
+            .find_map(|request| match &request.kind {
+                RequestKind::Metadata(asked) => Some(asked),
+                RequestKind::ApiVersions
+                | RequestKind::InitProducerId
+                | RequestKind::Produce(_) => None,
+            })
     }
 
     /// When the oldest of the requests left that are not done with.

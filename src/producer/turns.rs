@@ -118,6 +118,9 @@ impl ProducerCore {
                 };
                 self.waiters.remove(id, memory);
                 self.sender.outputs.push_back(Output::Refused(id, error));
+            } else if answered.is_late {
+                // It is asked for already.
+                is_satisfied = false;
             } else {
                 // Who began to wait since the request went out waits for the next one.
                 is_satisfied &= !answered.asked.topics.contains(&slot);
@@ -128,7 +131,12 @@ impl ProducerCore {
             self.sender.refresh.want_all();
         }
         let Sender { refresh, rng, .. } = &mut self.sender;
-        refresh.on_answered(now, is_satisfied, rng);
+        let asked_at = answered.asked_at;
+        if answered.is_late {
+            refresh.on_answered_late(now, asked_at, is_satisfied, rng);
+        } else {
+            refresh.on_answered(now, asked_at, is_satisfied, rng);
+        }
     }
 
     /// How long a call has waited for what it wanted last.

@@ -1,13 +1,14 @@
 //! Metadata: whom to ask, and what the answer changes.
 
 use super::Sender;
-use crate::boundary::ConnId;
+use crate::boundary::{ConnId, Deadline, Reason};
 use crate::connection::Connection;
 use crate::connection::in_flight::RequestKind;
 use crate::metadata::Topic;
 use crate::sender::broker::Broker;
 use crate::sender::lane::Lane;
 use crate::slot::{Asked, BrokerSlot, PartitionSlot};
+use crate::time::Instant;
 use crate::trace::TraceEvent;
 use crate::wire::{ErrorCode, RequestHead, metadata as wire};
 use std::collections::BTreeSet;
@@ -16,6 +17,9 @@ use std::collections::BTreeSet;
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub(crate) asked: Asked,
+    pub(crate) asked_at: Instant,
+    /// It was not waited for any more.
+    pub(crate) is_late: bool,
     /// It named brokers, and every topic that was asked for by name is known now, or has more
     /// partitions.
     pub(crate) has_news: bool,
@@ -35,6 +39,7 @@ pub(super) enum Oracle {
 impl Sender {
     /// Asks for metadata if it is time, and the connection is not to be left to others.
     pub(super) fn ask_metadata(&mut self, is_left: impl Fn(&Self, ConnId) -> bool) {
+        self.give_up_question();
         if !self.refresh.is_due(self.now) {
             return;
         }
@@ -51,6 +56,59 @@ impl Sender {
         }
     }
 
+    /// A question is not waited for any more when its connection is slow and somebody else can be
+    /// asked (L10). Nobody else: then all there is to do is wait.
+    fn give_up_question(&mut self) {
+        let Some(connection) = self.waited_for() else {
+            return;
+        };
+        let asked = connection.owes_metadata().cloned();
+        if connection.patience_ends_at() <= self.now
+            && self.can_ask(self.now)
+            && let Some(asked) = asked
+        {
+            self.refresh.on_given_up(self.now, asked, &mut self.rng);
+        }
+    }
+
+    /// The connection whose answer about the cluster is waited for.
+    fn waited_for(&self) -> Option<&Connection> {
+        self.connections.get(&self.refresh.waited_for()?)
+    }
+
+    /// Whether a question can go anywhere at that time, to a connection or by way of a new one.
+    fn can_ask(&self, at: Instant) -> bool {
+        match self.oracle_at(at) {
+            Oracle::Ask(_) => true,
+            Oracle::Connect(slot) => self.brokers[slot.index()].retry_at <= at,
+            Oracle::Wait => false,
+        }
+    }
+
+    /// When the question that is waited for can be given up, or when to look again whether it can.
+    pub(super) fn give_up_deadline(&self) -> Option<Deadline> {
+        let slow_at = self.waited_for()?.patience_ends_at();
+        if slow_at == Instant::FAR {
+            return None;
+        }
+        let at = slow_at.max(self.now);
+        if self.can_ask(at) {
+            let reason = Reason::RequestTimeout;
+            return Some(Deadline { at, reason });
+        }
+        let reconnect = match self.oracle_at(at) {
+            Oracle::Connect(slot) => Some(Deadline {
+                at: self.brokers[slot.index()].retry_at,
+                reason: Reason::ReconnectBackoff,
+            }),
+            Oracle::Ask(_) | Oracle::Wait => None,
+        };
+        self.relief_after(at)
+            .into_iter()
+            .chain(reconnect)
+            .min_by_key(|deadline| deadline.at)
+    }
+
     /// Whether the last place of a connection, which metadata had before, is for data if there is
     /// any.
     pub(super) fn is_turn_of_data(&self, conn: ConnId) -> bool {
@@ -60,15 +118,22 @@ impl Sender {
     }
 
     /// Whom to ask: the least loaded connection that answers; else the broker that failed least.
-    /// One that throttles or is slow holds nobody up who does not need it (L10, L14).
+    /// One that throttles or is slow holds nobody up who does not need it (L10, L14), and one that
+    /// owes an answer is not asked anew (L9).
     pub(super) fn oracle(&self) -> Oracle {
+        self.oracle_at(self.now)
+    }
+
+    /// Whom to ask at that time, if nothing happens until then.
+    fn oracle_at(&self, at: Instant) -> Oracle {
         let limit = self.rules.max_in_flight;
         let is_free = |connection: &&Connection| {
-            self.brokers[connection.broker.index()].throttled_until <= self.now
+            self.brokers[connection.broker.index()].throttled_until <= at
         };
-        let is_quick = |connection: &&Connection| self.now < connection.patience_ends_at();
+        let is_quick = |connection: &&Connection| at < connection.patience_ends_at();
         let free = self.connections.values().filter(is_free);
-        let with_room = free.clone().filter(|c| c.room(limit).is_some());
+        let can_take = |c: &&Connection| c.room(limit).is_some() && c.owes_metadata().is_none();
+        let with_room = free.clone().filter(can_take);
         let load = |connection: &&Connection| connection.in_flight.len();
         if let Some(connection) = with_room.clone().filter(is_quick).min_by_key(load) {
             return Oracle::Ask(connection.id);
@@ -78,7 +143,7 @@ impl Sender {
         }
         let candidate = self.candidate();
         if let Some(slot) = candidate
-            && self.brokers[slot.index()].retry_at <= self.now
+            && self.brokers[slot.index()].retry_at <= at
         {
             return Oracle::Connect(slot);
         }
@@ -122,7 +187,7 @@ impl Sender {
     }
 
     fn send_metadata_request(&mut self, conn: ConnId) {
-        let asked = self.refresh.on_asked(self.now);
+        let asked = self.refresh.on_asked(self.now, conn);
         let connection = self
             .connections
             .get_mut(&conn)
@@ -157,11 +222,23 @@ impl Sender {
         );
     }
 
-    /// An answer about the cluster.
-    pub(super) fn on_metadata(&mut self, conn: ConnId, asked: Asked, answer: &wire::Response) {
+    /// An answer about the cluster, to what was asked at `asked_at`. It is taken in whether it is
+    /// still waited for or not, unless a later question is answered already: brokers and topics
+    /// that have gone since would be back.
+    pub(super) fn on_metadata(
+        &mut self,
+        conn: ConnId,
+        asked_at: Instant,
+        asked: Asked,
+        answer: &wire::Response,
+    ) {
         let slot = self.connections[&conn].broker;
         if answer.error == ErrorCode::REBOOTSTRAP_REQUIRED {
-            return self.on_sent_away(slot, asked, answer.throttle_time_ms);
+            return self.on_sent_away(conn, asked, answer.throttle_time_ms);
+        }
+        let is_late = self.refresh.waited_for() != Some(conn);
+        if is_late && self.refresh.is_outdated(asked_at) {
+            return self.throttle(slot, answer.throttle_time_ms);
         }
         self.informed_at = self.now;
         self.on_cluster_id(answer.cluster_id.as_deref());
@@ -191,7 +268,12 @@ impl Sender {
             self.mark_ready(partition);
         }
         self.choose_format(self.accumulator.format());
-        self.answered = Some(Answered { asked, has_news });
+        self.answered = Some(Answered {
+            asked,
+            asked_at,
+            is_late,
+            has_news,
+        });
         self.throttle(slot, answer.throttle_time_ms);
     }
 

@@ -140,7 +140,9 @@ impl<'a> Moment<'a> {
     fn reason_of_metadata(self, refresh: &Refresh) -> String {
         let attempt = refresh.attempt();
         match refresh.deadline() {
-            None if refresh.is_under_way() => format!("metadata attempt {attempt} under way"),
+            None if refresh.waited_for().is_some() => {
+                format!("metadata attempt {attempt} under way")
+            }
             None => "metadata is not asked for".to_owned(),
             Some(deadline) => {
                 format!(

@@ -169,7 +169,7 @@ impl Sender {
                     if let Some(request) = self.pop_answered(conn, correlation_id)
                         && let RequestKind::Metadata(asked) = request.kind
                     {
-                        self.on_metadata(conn, asked, &answer);
+                        self.on_metadata(conn, request.sent_at, asked, &answer);
                     }
                 }
                 Err(error) => self.on_nonsense(conn, &error),
@@ -275,7 +275,8 @@ impl Sender {
                 RequestKind::ApiVersions => {}
                 RequestKind::InitProducerId => self.on_identity_lost(conn, cause),
                 RequestKind::Metadata(asked) => {
-                    self.refresh.on_lost(self.now, asked, &mut self.rng);
+                    let rng = &mut self.rng;
+                    self.refresh.on_lost(self.now, conn, asked, rng);
                 }
                 RequestKind::Produce(carried) => {
                     for carried in carried {

@@ -2,7 +2,7 @@
 //! any more (KIP-899, KIP-1102). Batches stay in their lanes meanwhile.
 
 use super::Sender;
-use crate::boundary::{Deadline, Reason};
+use crate::boundary::{ConnId, Deadline, Reason};
 use crate::config::MetadataRecovery;
 use crate::connection::PATIENCE;
 use crate::slot::{Asked, BrokerSlot};
@@ -42,8 +42,10 @@ impl Sender {
 
     /// A broker says that one should start over. What else it says does not count; the next
     /// question is a backoff away, so that brokers which say nothing else are not stormed (B5).
-    pub(super) fn on_sent_away(&mut self, slot: BrokerSlot, asked: Asked, throttle_ms: i32) {
-        self.refresh.on_lost(self.now, asked, &mut self.rng);
+    pub(super) fn on_sent_away(&mut self, conn: ConnId, asked: Asked, throttle_ms: i32) {
+        let slot = self.connections[&conn].broker;
+        let rng = &mut self.rng;
+        self.refresh.on_lost(self.now, conn, asked, rng);
         if self.may_rebootstrap() {
             // A bootstrap server may be another one behind the same name next time.
             self.retire(slot);

@@ -209,6 +209,9 @@ impl Sender {
     }
 
     fn metadata_deadline(&self) -> Option<Deadline> {
+        if self.refresh.waited_for().is_some() {
+            return self.give_up_deadline();
+        }
         let mut wanted = self.refresh.deadline()?;
         if wanted.at <= self.now && wanted.reason == Reason::MetadataBackoff {
             // It waits for nothing but to be done.
@@ -226,7 +229,7 @@ impl Sender {
                     reason: Reason::ReconnectBackoff,
                 };
                 // A broker that throttles may be free to answer before that.
-                let free = self.earliest_throttle_end().map(|end| Deadline {
+                let free = self.throttle_end_after(self.now).map(|end| Deadline {
                     at: end.at.max(wanted.at),
                     ..end
                 });
@@ -242,14 +245,20 @@ impl Sender {
 
     /// When whoever needs any broker, and can ask none now, should look again.
     pub(super) fn earliest_relief(&self) -> Option<Deadline> {
-        self.earliest_throttle_end()
+        self.relief_after(self.now)
+    }
+
+    /// [`Self::earliest_relief`] for who can ask none at `at`.
+    pub(super) fn relief_after(&self, at: Instant) -> Option<Deadline> {
+        self.throttle_end_after(at)
             .into_iter()
-            .chain(self.earliest_slow())
+            .chain(self.slow_after(at))
             .min_by_key(|deadline| deadline.at)
     }
 
-    /// When the first of the connections counts as slow that are set up or owe an answer.
-    fn earliest_slow(&self) -> Option<Deadline> {
+    /// When the first of the connections counts as slow that are set up or owe an answer, of those
+    /// that do not at `at`.
+    fn slow_after(&self, at: Instant) -> Option<Deadline> {
         let slow = self.connections.values().map(|connection| Deadline {
             at: connection.patience_ends_at(),
             reason: match connection.phase {
@@ -257,19 +266,19 @@ impl Sender {
                 Phase::Connecting { .. } | Phase::Negotiating { .. } => Reason::ConnectionSetup,
             },
         });
-        slow.filter(|deadline| deadline.at > self.now && deadline.at != Instant::FAR)
+        slow.filter(|deadline| deadline.at > at && deadline.at != Instant::FAR)
             .min_by_key(|deadline| deadline.at)
     }
 
-    /// When the first of the throttled brokers can be asked again.
-    fn earliest_throttle_end(&self) -> Option<Deadline> {
+    /// When the first of the brokers can be asked again that throttle at `at`.
+    fn throttle_end_after(&self, at: Instant) -> Option<Deadline> {
         let limit = self.rules.max_in_flight;
         let with_room = self
             .connections
             .values()
             .filter(|c| c.room(limit).is_some());
         let ends = with_room.map(|c| self.brokers[c.broker.index()].throttled_until);
-        let at = ends.filter(|at| *at > self.now).min()?;
+        let at = ends.filter(|end| *end > at).min()?;
         Some(Deadline {
             at,
             reason: Reason::Throttle,

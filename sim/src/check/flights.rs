@@ -13,6 +13,7 @@ use super::attempts::AttemptLog;
 use super::frames::{ReadBatch, read_batch, read_request};
 use super::hints::Hints;
 use super::leaders::Leaders;
+use super::questions::Questions;
 use super::sequenced::{Identity, Key, Named, Sequences, Stamped};
 use super::throttle::Throttle;
 use super::watch::are_several;
@@ -92,8 +93,7 @@ pub(crate) struct Flights {
     /// When the core was called again, after it had not been: what goes out then may have been
     /// decided before it heard what it has heard.
     woken_at: Option<Instant>,
-    /// Where a Metadata request is not answered yet.
-    asked: Option<ConnId>,
+    questions: Questions,
     pub(crate) leaders: Leaders,
     pub(crate) sequences: Sequences,
     asking: Asking,
@@ -109,7 +109,7 @@ impl Flights {
             attempts: AttemptLog::new(config),
             throttle: Throttle::new(config),
             woken_at: None,
-            asked: None,
+            questions: Questions::new(config),
             leaders: Leaders::new(are_several(brokers)),
             sequences: Sequences::new(config),
             asking: Asking::new(config),
@@ -158,11 +158,12 @@ impl Flights {
             self.throttle.on_request(now, conn);
         }
         if api == ApiKey::Metadata {
-            let before = self.asked.replace(conn);
-            assert!(
-                before.is_none(),
-                "L9: {conn:?} is asked, and {before:?} owes an answer"
-            );
+            let oldest_at = |conn| {
+                let lane: &Lane = self.lanes.get(&conn)?;
+                lane.requests.front().map(|oldest| oldest.handed_at)
+            };
+            let is_late = self.woken_at == Some(now);
+            self.questions.on_question(now, conn, oldest_at, is_late);
         }
         for flight in &flights {
             self.check(now, conn, flight, cluster);
@@ -209,9 +210,10 @@ impl Flights {
             }
             let request = lane.requests.pop_front().expect("it is answered");
             self.throttle.on_answer(now, conn, request.asked, &answer);
+            self.questions.on_any_answer(now, conn, request.handed_at);
             match request.asked {
                 (ApiKey::Metadata, version) => {
-                    self.asked = None;
+                    self.questions.on_answer(conn);
                     self.hints.on_metadata();
                     if let Ok(told) = MetadataResponse::decode(&answer, version) {
                         self.leaders.on_told(now, &told);
@@ -296,7 +298,7 @@ impl Flights {
                 }
             }
         }
-        self.asked.take_if(|asked| *asked == conn);
+        self.questions.on_end(conn);
         self.asking.on_end(conn);
     }
 

@@ -17,6 +17,7 @@ mod memory;
 mod once;
 mod order;
 mod pause;
+mod questions;
 mod rates;
 mod reconnects;
 mod sequenced;

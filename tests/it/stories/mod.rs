@@ -14,6 +14,7 @@ mod losing;
 mod named;
 mod old_brokers;
 mod pipelining;
+mod questions;
 mod rebootstrap;
 mod reborn;
 mod replicas;

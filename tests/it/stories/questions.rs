@@ -1,0 +1,109 @@
+//! Questions about the cluster that a broker does not answer: another one is asked (L10), one at a
+//! time (L9).
+
+use titorelli_sim::cluster::BrokerId;
+use titorelli_sim::{Config, Fault, Story, ms};
+
+/// Two brokers, of which the first is asked first.
+fn with_two(change: impl FnOnce(&mut Config)) -> Story {
+    let mut story = Story::with(
+        |config| {
+            super::numbered(config);
+            change(config);
+        },
+        |cluster| cluster.brokers.truncate(2),
+    );
+    story.cluster("early/0 -> b1, stock/0 -> b2");
+    story.ready();
+    story
+}
+
+/// How many questions went out since the story began.
+fn questions(story: &Story) -> usize {
+    story.timeline().matches("core   Metadata #").count()
+}
+
+/// How often `early/0` got another leader, as the producer has it.
+fn leaders(story: &Story) -> usize {
+    story.timeline().matches("early/0 is led by").count()
+}
+
+#[test]
+fn who_accepts_and_says_nothing_is_given_up_after_a_second() {
+    let mut story = with_two(|_| {});
+    story.silence("b1");
+    story.control("payments is created, and led by b2", |cluster| {
+        cluster.create_topic("payments", 1);
+        cluster.move_leader("payments", 0, BrokerId(2));
+    });
+    let record = story.send("payments/0", "learned");
+    story.wait(ms(990));
+    assert_eq!(questions(&story), 1, "b1 has a second");
+    story.wait(ms(120));
+    story.expect_delivered([record]);
+    assert_eq!(questions(&story), 2, "b2 was asked");
+}
+
+/// The old leader is gone, so that nobody hints at the new one.
+#[test]
+fn a_leader_that_moved_is_learned_of_although_a_broker_says_nothing() {
+    let mut story = Story::new(super::numbered);
+    story.cluster("early/0 -> b1, orders/0 -> b2, stock/0 -> b3");
+    story.ready();
+    story.silence("b1");
+    story.move_leader("orders/0", "b3");
+    story.take_down("b2");
+    let record = story.send("orders/0", "learned");
+    story.wait(ms(990));
+    assert!(!story.is_acked(record), "b1 has a second");
+    story.wait(ms(260));
+    story.expect_delivered([record]);
+}
+
+#[test]
+fn the_only_broker_is_asked_once_however_long_it_takes() {
+    let mut story = Story::with(super::numbered, |cluster| cluster.brokers.truncate(1));
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    story.silence("b1");
+    let record = story.send("payments/0", "nobody knows");
+    story.wait(ms(29_000));
+    assert_eq!(questions(&story), 1, "{}", story.timeline());
+    assert!(!story.is_acked(record));
+}
+
+/// The late answer is as old as its question: the topic that it tells of has gone since, as the
+/// answer to a later one told.
+#[test]
+fn an_answer_that_comes_too_late_takes_nothing_back() {
+    let mut story = with_two(|config| config.metadata_max_age = ms(4_000));
+    story.control("b1 hears no more", |cluster| cluster.lag(BrokerId(1)));
+    story.strike(&Fault::Delay(BrokerId(1), ms(1_500)));
+    story.strike(&Fault::Recreate("early".to_owned(), 1));
+    story.wait(ms(4_500));
+    let (asked, led) = (questions(&story), leaders(&story));
+    assert_eq!((asked, led), (2, 1), "b2 was asked, and early is another");
+    // The answer of b1 comes.
+    story.wait(ms(1_000));
+    let timeline = story.timeline();
+    assert!(timeline.contains("b1     Metadata"), "{timeline}");
+    let later = (questions(&story), leaders(&story));
+    assert_eq!(later, (asked, led), "it changes nothing\n{timeline}");
+}
+
+/// Brokers that are all slow are asked again no more often than need be: the first answer counts,
+/// also one that comes late.
+#[test]
+fn slow_brokers_are_not_asked_in_a_circle() {
+    let mut story = with_two(|_| {});
+    for broker in [BrokerId(1), BrokerId(2)] {
+        story.strike(&Fault::Delay(broker, ms(1_500)));
+    }
+    story.control("payments is created", |cluster| {
+        cluster.create_topic("payments", 1);
+    });
+    let record = story.send("payments/0", "learned");
+    story.wait(ms(20_000));
+    story.expect_delivered([record]);
+    assert_eq!(questions(&story), 2, "{}", story.timeline());
+}
