@@ -200,7 +200,8 @@ pub enum Reason {
     Linger,
     /// A batch reaches its `delivery_timeout`.
     DeliveryTimeout,
-    /// The oldest request of a connection reaches its `request_timeout`.
+    /// The oldest request of a connection reaches its `request_timeout`; or it has been waited for
+    /// so long that somebody else is asked, if anybody can tell.
     RequestTimeout,
     /// A failed batch may be sent again.
     RetryBackoff,
