@@ -119,8 +119,10 @@ impl ProducerCore {
                 self.waiters.remove(id, memory);
                 self.sender.outputs.push_back(Output::Refused(id, error));
             } else if answered.is_late {
-                // It is asked for already.
                 is_satisfied = false;
+                if !self.sender.is_asked_for(slot) {
+                    self.sender.refresh.want(slot);
+                }
             } else {
                 // Who began to wait since the request went out waits for the next one.
                 is_satisfied &= !answered.asked.topics.contains(&slot);

@@ -7,7 +7,7 @@ use crate::connection::in_flight::RequestKind;
 use crate::metadata::Topic;
 use crate::sender::broker::Broker;
 use crate::sender::lane::Lane;
-use crate::slot::{Asked, BrokerSlot, PartitionSlot};
+use crate::slot::{Asked, BrokerSlot, PartitionSlot, TopicSlot};
 use crate::time::Instant;
 use crate::trace::TraceEvent;
 use crate::wire::{ErrorCode, RequestHead, metadata as wire};
@@ -74,6 +74,12 @@ impl Sender {
     /// The connection whose answer about the cluster is waited for.
     fn waited_for(&self) -> Option<&Connection> {
         self.connections.get(&self.refresh.waited_for()?)
+    }
+
+    /// Whether the question that is waited for is about this topic, because somebody waits for it.
+    pub(crate) fn is_asked_for(&self, topic: TopicSlot) -> bool {
+        let asked = self.waited_for().and_then(Connection::owes_metadata);
+        asked.is_some_and(|asked| asked.topics.contains(&topic))
     }
 
     /// Whether a question can go anywhere at that time, to a connection or by way of a new one.

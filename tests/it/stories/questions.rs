@@ -107,3 +107,24 @@ fn slow_brokers_are_not_asked_in_a_circle() {
     story.expect_delivered([record]);
     assert_eq!(questions(&story), 2, "{}", story.timeline());
 }
+
+/// A question for a partition that is not there was given up, and before anybody else could be
+/// asked its answer came: it is still wanted, and asked for anew after a pause, not twice (L9;
+/// `idempotent` seed 315362).
+#[test]
+fn what_a_late_answer_does_not_know_is_still_asked_for() {
+    let mut story = with_two(|config| config.retry_backoff = ms(1_000));
+    story.take_down("b2");
+    story.wait(ms(2_000));
+    story.strike(&Fault::Delay(BrokerId(1), ms(1_500)));
+    let record = story.send("early/1", "once it is there");
+    story.wait(ms(1_600));
+    story.strike(&Fault::Delay(BrokerId(1), ms(0)));
+    story.control("early/1 is there", |cluster| {
+        cluster.add_partitions("early", 2);
+        cluster.move_leader("early", 1, BrokerId(1));
+    });
+    story.wait(ms(1_500));
+    story.expect_delivered([record]);
+    assert_eq!(questions(&story), 3, "{}", story.timeline());
+}
