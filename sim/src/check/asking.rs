@@ -22,11 +22,7 @@ pub(crate) struct Asking {
 impl Asking {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
-            pause: Pause {
-                base: config.retry_backoff,
-                max: config.effective_retry_backoff_max(),
-                jitter_percent: config.backoff_jitter_percent,
-            },
+            pause: Pause::of_retries(config),
             is_idempotent: config.enable_idempotence,
             asked: BTreeSet::new(),
             not_before: Instant::ZERO,

@@ -39,11 +39,7 @@ impl AttemptLog {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             count_max: config.retries.saturating_add(1),
-            pause: Pause {
-                base: config.retry_backoff,
-                max: config.effective_retry_backoff_max(),
-                jitter_percent: config.backoff_jitter_percent,
-            },
+            pause: Pause::of_retries(config),
             by_batch: BTreeMap::new(),
             likeness: Likeness::Unsure,
         }

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use titorelli::Config;
+
 /// From the second failure in a row on there is a pause, whatever is configured.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 
@@ -14,6 +16,15 @@ pub(crate) struct Pause {
 }
 
 impl Pause {
+    /// The pauses between attempts of the same: a batch, a question.
+    pub(crate) fn of_retries(config: &Config) -> Self {
+        Self {
+            base: config.retry_backoff,
+            max: config.effective_retry_backoff_max(),
+            jitter_percent: config.backoff_jitter_percent,
+        }
+    }
+
     /// The shortest pause after so many failures in a row, from 1; less than a microsecond may be
     /// missing.
     pub(crate) fn least(self, failures: u32) -> Duration {

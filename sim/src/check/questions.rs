@@ -43,13 +43,8 @@ pub(crate) struct Questions {
 
 impl Questions {
     pub(crate) fn new(config: &Config) -> Self {
-        let pause = Pause {
-            base: config.retry_backoff,
-            max: config.effective_retry_backoff_max(),
-            jitter_percent: config.backoff_jitter_percent,
-        };
         Self {
-            least: pause.least(1),
+            least: Pause::of_retries(config).least(1),
             open: BTreeMap::new(),
         }
     }
