@@ -153,6 +153,8 @@ pub(crate) struct History {
     pub(crate) is_unresolved: bool,
     /// How often it was refused for its sequence number.
     pub(crate) sequence_refusals: u32,
+    /// In which reign of a leader its last attempt left.
+    pub(crate) reign: u64,
     /// In backoff until then.
     pub(crate) not_before: Instant,
     pub(crate) last_failure: Option<DeliveryCause>,

@@ -35,8 +35,6 @@ pub(crate) struct Carried {
     pub(crate) partition: PartitionSlot,
     /// The topic's id when the request was made: answers from v13 on name nothing else.
     pub(crate) topic_id: Uuid,
-    /// In which reign of a leader it left.
-    pub(crate) reign: u64,
 }
 
 /// A produce request that waits for its batches to be sealed.

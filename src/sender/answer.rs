@@ -68,6 +68,7 @@ impl Sender {
         let history = &mut self.accumulator.batch_mut(slot).history;
         history.attempts += 1;
         history.last_broker = Some(sent.node);
+        let reign = history.reign;
         let Some(result) = result else {
             history.is_unresolved = true;
             let cause = DeliveryCause::Protocol("the answer leaves the partition out".into());
@@ -81,7 +82,7 @@ impl Sender {
             Verdict::Acked => {
                 let leader = self.metadata.partition(carried.partition).leader;
                 let lane = &mut self.lanes[carried.partition.index()];
-                if leader == Some(sent.node) && lane.on_acked(carried.reign) {
+                if leader == Some(sent.node) && lane.on_acked(reign) {
                     self.metadata.on_acked(carried.partition);
                 }
                 self.ack(slot, result);
@@ -92,7 +93,7 @@ impl Sender {
                 if refresh == verdict::Refresh::Metadata {
                     self.refresh.want_all();
                     // What left before the present epoch was known bears on an earlier one.
-                    if self.lanes[carried.partition.index()].reign() == carried.reign {
+                    if self.lanes[carried.partition.index()].reign() == reign {
                         let is_missing = is_missing(result.error);
                         self.metadata
                             .doubt(carried.partition, sent.node, is_missing);
@@ -235,11 +236,19 @@ impl Sender {
         if self.is_found_out_late(slot) {
             return self.fail(slot, DeliveryCause::DeliveryTimeout);
         }
-        let not_before = self.now + self.retry.pause(attempts, &mut self.rng);
+        // A leader of a newer epoch than it left for is worth an attempt at once (KIP-951, L8).
+        let partition = self.accumulator.batch(slot).partition;
+        let is_led_anew = self.lanes[partition.index()].is_led_anew(history.reign);
+        let pause = if is_led_anew {
+            Duration::ZERO
+        } else {
+            self.retry.pause(attempts, &mut self.rng)
+        };
+        let not_before = self.now + pause;
         let batch = self.accumulator.batch_mut(slot);
         batch.history.last_failure = Some(cause.clone());
         batch.history.not_before = not_before;
-        let (partition, id, records) = (batch.partition, batch.root(), batch.record_count);
+        let (id, records) = (batch.root(), batch.record_count);
         self.backing_off.insert((not_before, partition));
         self.stats.retries += 1;
         let topic = self.metadata.partition(partition).topic;

@@ -115,7 +115,6 @@ impl Sender {
                 batch,
                 partition,
                 topic_id,
-                reign: self.lanes[partition.index()].reign(),
             });
             self.mark_ready(partition);
         }
@@ -335,7 +334,8 @@ impl Sender {
             self.number(slot);
             self.accumulator.restamp(slot);
             let reign = self.lanes[carried.partition.index()].reign();
-            leaving.push(Carried { reign, ..carried });
+            self.accumulator.batch_mut(slot).history.reign = reign;
+            leaving.push(carried);
         }
         leaving
     }

@@ -28,6 +28,8 @@ pub(crate) struct Lane {
     is_proven: bool,
     /// How many leaders, and epochs of theirs, it has had.
     reigns: u64,
+    /// The first of these with the newest epoch.
+    newest_reign: u64,
     /// The sequence numbers of an idempotent producer.
     pub(crate) sequences: Sequences,
     /// The newest epoch of a leader so far.
@@ -103,6 +105,11 @@ impl Lane {
         self.reigns
     }
 
+    /// Whether the newest epoch became known after that reign.
+    pub(crate) fn is_led_anew(&self, since: u64) -> bool {
+        since < self.newest_reign
+    }
+
     /// A batch is acknowledged that left in this reign; whether that is the present one. An earlier
     /// one proves nothing of it (S6, S7e).
     pub(crate) fn on_acked(&mut self, reign: u64) -> bool {
@@ -148,6 +155,9 @@ impl Lane {
         self.is_proven = false;
         self.reigns += 1;
         let is_newer = epoch.is_some_and(|epoch| epoch > self.leader_epoch);
+        if is_newer {
+            self.newest_reign = self.reigns;
+        }
         self.leader_epoch = epoch.unwrap_or(-1).max(self.leader_epoch);
         is_newer
     }

@@ -200,3 +200,19 @@ fn a_denial_of_the_old_leader_does_not_count_against_the_new_one() {
         "by b2, from then on\n{timeline}"
     );
 }
+
+/// All that was under way to the old leader goes to the new one without a pause, also what is
+/// denied after the first answer has told of it (L8).
+#[test]
+fn what_an_old_leader_denies_later_follows_the_hint_as_well() {
+    let mut story = Story::new(|config| {
+        super::numbered(config);
+        config.retry_backoff = ms(900);
+    });
+    story.cluster("orders/0 -> b1, stock/0 -> b2");
+    story.ready();
+    story.move_leader("orders/0", "b2");
+    let records = ["0", "1", "2", "3", "4"].map(|value| story.send("orders/0", value));
+    story.wait(ms(20));
+    story.expect_delivered(records);
+}
