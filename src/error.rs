@@ -270,9 +270,7 @@ impl fmt::Display for DeliveryCause {
             Self::Broker(code, Some(words)) => write!(f, "the broker answered {code}: {words}"),
             Self::DeliveryTimeout => f.write_str("delivery_timeout passed"),
             Self::RequestTimeout => f.write_str("no answer within request_timeout"),
-            Self::SetupTimeout => {
-                f.write_str("not connected within socket_connection_setup_timeout")
-            }
+            Self::SetupTimeout => f.write_str("not ready within socket_connection_setup_timeout"),
             Self::NotReady(words) => f.write_str(words),
             Self::Disconnected(cause) => write!(f, "disconnected: {cause}"),
             Self::Protocol(what) => write!(f, "unreadable answer: {what}"),

@@ -15,6 +15,8 @@ mod svg;
 
 use core::fmt::Write;
 
+use titorelli::counted;
+
 use crate::world::World;
 use breach::Breach;
 use lanes::Lanes;
@@ -138,14 +140,14 @@ fn summary(
     }
     let _ = writeln!(
         text,
-        "<p>{} records accepted, {} acked, {} not persisted, {} perhaps persisted, {} retries, \
-         {} connections, in {} ms of virtual time</p>",
-        stats.records_accepted,
+        "<p>{} accepted, {} acked, {} not persisted, {} perhaps persisted, {}, {}, in {} ms of \
+         virtual time</p>",
+        counted(stats.records_accepted, "record"),
         stats.records_acked,
         stats.records_not_persisted,
         stats.records_maybe_persisted,
-        stats.retries,
-        stats.connects,
+        counted(stats.retries, "retry"),
+        counted(stats.connects, "connection"),
         world.now()
     );
     text.push_str("<details><summary>What it began with</summary><pre>");

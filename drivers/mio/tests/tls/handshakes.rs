@@ -285,7 +285,7 @@ fn a_silent_port_is_given_up_in_time() {
     let words = refusal(config);
     assert!(
         words.contains("no end of the TLS handshake in time")
-            || words.contains("not connected within socket_connection_setup_timeout"),
+            || words.contains("not ready within socket_connection_setup_timeout"),
         "{words}"
     );
     drop(front);
