@@ -42,15 +42,19 @@ impl Config {
         key.is_some_and(|key| self.given.0 & bit(key) != 0)
     }
 
+    /// Whether a key, by its first name, has its default, and nobody is known to have said so.
+    pub(super) fn is_left_out(&self, key: &str) -> bool {
+        let known = in_table(key);
+        !self.is_given(key) && known.value_in(self) == known.default
+    }
+
     /// `acks=1 (the default)`: a key, by its first name, with its value, and who said so as far as
     /// it is known.
     pub(super) fn told(&self, key: &str) -> String {
-        let known = KEYS.iter().find(|known| known.name == key);
-        let known = known.expect("a key of the table");
-        let value = known.value_in(self);
+        let value = in_table(key).value_in(self);
         let origin = if self.is_given(key) {
             " (as given)"
-        } else if value == known.default {
+        } else if self.is_left_out(key) {
             " (the default)"
         } else {
             // A field that was assigned, here or in `Config::durable`.
@@ -58,6 +62,11 @@ impl Config {
         };
         format!("{key}={value}{origin}")
     }
+}
+
+fn in_table(key: &str) -> &'static Key {
+    let known = KEYS.iter().find(|known| known.name == key);
+    known.expect("a key of the table")
 }
 
 fn bit(key: &Key) -> u128 {

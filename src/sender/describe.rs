@@ -39,7 +39,7 @@ impl Sender {
         let now = now.max(self.now);
         let memory = self.accumulator.memory();
         let mut lines = vec![format!(
-            "now {now}: {} of {} bytes of buffer_memory in use",
+            "now {now} ms: {} of {} bytes of buffer_memory in use",
             memory.used_bytes(),
             memory.limit_bytes()
         )];
@@ -60,11 +60,12 @@ impl Sender {
                     format!("{phase}, {} unanswered", counted(unanswered, "request"))
                 }
             };
-            lines.push(format!(
-                "broker {} at {}: {state}",
-                broker.node,
-                broker.address()
-            ));
+            let address = broker.address();
+            // The servers to begin with have no number among the brokers.
+            lines.push(match broker.node {
+                ..0 => format!("bootstrap server {address}: {state}"),
+                node => format!("broker {node} at {address}: {state}"),
+            });
         }
         let mut oldest = BTreeMap::new();
         for slot in self.accumulator.live() {

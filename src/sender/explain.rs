@@ -178,26 +178,31 @@ impl<'a> Moment<'a> {
             return None;
         }
         if let Some(base) = lane.sequences.oldest_doubt() {
-            let node = self
-                .sender
-                .metadata
-                .partition(partition)
-                .leader
-                .unwrap_or(-1);
-            return Some(format!(
-                "head of line: sequence {base} unresolved at broker {node}"
-            ));
+            // What is under way is where the doubt is (S7b), whoever leads by now.
+            let conn = lane.conn();
+            let connection = conn.and_then(|conn| self.sender.connections.get(&conn));
+            let place = connection.map_or(String::new(), |connection| {
+                format!(" at broker {}", self.broker_of(connection).node)
+            });
+            return Some(format!("head of line: sequence {base} unresolved{place}"));
         }
-        if self.sender.may_number(partition) {
+        if lane.sequences.must_restart() || self.sender.may_number(partition) {
             return None;
         }
         let registration = &self.sender.registration;
         let last = registration.last_failure.as_ref();
         let last = last.map_or(String::new(), |cause| format!(" ({cause})"));
-        let again = self.in_span(registration.not_before);
-        Some(format!(
-            "no producer id yet, asked for again in {again}{last}"
-        ))
+        let asked = if !registration.asked.is_empty() {
+            "asked for".to_owned()
+        } else if registration.not_before > self.now {
+            format!(
+                "asked for again in {}",
+                self.in_span(registration.not_before)
+            )
+        } else {
+            "asked for next".to_owned()
+        };
+        Some(format!("no producer id yet, {asked}{last}"))
     }
 
     fn reason_of_connection(self, broker: &Broker, connection: &Connection, lane: &Lane) -> String {

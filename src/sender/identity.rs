@@ -41,7 +41,7 @@ pub(crate) struct Registration {
     /// The id that has no epochs left: given again it would bring its numbers again (I2).
     spent: Option<i64>,
     /// The connections that owe an answer.
-    asked: Vec<ConnId>,
+    pub(super) asked: Vec<ConnId>,
     /// Not asked before.
     pub(super) not_before: Instant,
     failures: u32,

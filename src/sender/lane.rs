@@ -95,6 +95,11 @@ impl Lane {
         }
     }
 
+    /// The connection of what is under way.
+    pub(crate) fn conn(&self) -> Option<ConnId> {
+        self.conn
+    }
+
     /// Whether the present leader has acknowledged a batch (S7e).
     pub(crate) fn is_proven(&self) -> bool {
         self.is_proven

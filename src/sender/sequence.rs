@@ -191,7 +191,7 @@ impl Sequences {
     pub(crate) fn oldest_doubt(&self) -> Option<i32> {
         let mut given = self.given.iter();
         given
-            .find(|given| given.fate != Fate::Live)
+            .find(|given| matches!(given.fate, Fate::Abandoned { .. }))
             .map(|given| given.base)
     }
 

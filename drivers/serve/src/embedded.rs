@@ -25,7 +25,7 @@ pub struct EmbeddedConfig {
 }
 
 impl EmbeddedConfig {
-    /// So many brokers on free ports, as [`ClusterConfig::with_brokers`].
+    /// So many brokers, numbered from 1, on free ports, as [`ClusterConfig::with_brokers`].
     #[must_use]
     pub fn with_brokers(count: u16) -> Self {
         Self {

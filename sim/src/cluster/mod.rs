@@ -455,7 +455,7 @@ impl Cluster {
         self.brokers
             .iter_mut()
             .find(|broker| broker.config.id == id)
-            .expect("the broker exists")
+            .unwrap_or_else(|| panic!("there is no broker {}", id.0))
     }
 
     fn topic(&self, name: &str) -> Option<&Topic> {

@@ -3,8 +3,11 @@
 use core::time::Duration;
 
 use titorelli::Config;
-use titorelli_sim::codec::error_code::NOT_ENOUGH_REPLICAS;
-use titorelli_sim::{RecordState, Story, ms};
+use titorelli_sim::cluster::BrokerId;
+use titorelli_sim::codec::error_code::{
+    COORDINATOR_LOAD_IN_PROGRESS, MESSAGE_TOO_LARGE, NOT_ENOUGH_REPLICAS,
+};
+use titorelli_sim::{Fault, RecordState, Story, ms};
 
 /// What a story's record failed with, in full.
 fn life(story: &Story, record: titorelli_sim::RecordId) -> titorelli::DeliveryError {
@@ -163,4 +166,60 @@ fn a_doubt_at_the_head_of_the_line_is_named_with_its_number() {
     story.run_until_idle();
     story.expect_delivered([b]);
     super::check("doubt_at_the_head", &story);
+}
+
+/// A batch is refused for good while another is under way behind its number. It is known to be
+/// absent, so nothing is in doubt: what comes later waits for the other one.
+#[test]
+fn a_number_that_is_known_to_be_missing_is_not_called_unresolved() {
+    let mut story = Story::new(|config| {
+        *config = Config::durable();
+        config.linger = ms(0);
+        config.backoff_jitter_percent = 0;
+    });
+    story.cluster("orders/0 -> b1");
+    story.ready();
+    story.strike(&Fault::Delay(BrokerId(1), ms(100)));
+    story.fails_next("orders/0", MESSAGE_TOO_LARGE);
+    let refused = story.send("orders/0", "refused");
+    story.wait(ms(50));
+    let behind = story.send("orders/0", "behind");
+    story.wait(ms(60));
+    assert!(matches!(story.state(refused), RecordState::NotPersisted(_)));
+    let late = story.send("orders/0", "late");
+    story.wait(ms(1));
+    assert_eq!(
+        story.explain(late).expect("it waits"),
+        "orders-0: 1 batch of its partition, under way to broker 1, goes first"
+    );
+    story.run_until_idle();
+    story.expect_delivered([behind, late]);
+}
+
+/// Who waits for a producer id is told when it is asked for, and that it is.
+#[test]
+fn whether_a_producer_id_is_asked_for_is_told() {
+    let mut story = Story::new(|config| {
+        *config = Config::durable();
+        config.backoff_jitter_percent = 0;
+    });
+    story.cluster("orders/0 -> b1");
+    story.strike(&Fault::RefuseId(COORDINATOR_LOAD_IN_PROGRESS));
+    let a = story.send("orders/0", "a");
+    let mut told = Vec::new();
+    for pause in [20, 87] {
+        story.wait(ms(pause));
+        told.push(story.explain(a).expect("it waits"));
+    }
+    let refused = "(no producer id: the broker answered COORDINATOR_LOAD_IN_PROGRESS (14))";
+    let waits = "orders-0: no producer id yet, asked for";
+    assert_eq!(
+        told,
+        [
+            format!("{waits} again in 86 ms {refused}"),
+            format!("{waits} {refused}")
+        ]
+    );
+    story.run_until_idle();
+    story.expect_delivered([a]);
 }

@@ -307,8 +307,13 @@ fn values_that_do_not_fit_together_are_told_with_where_they_are_from() {
         (
             &["-X", "acks=1", "-X", "enable_idempotence=true"],
             "acks=1 (as given) and retries=0 (the default) and enable_idempotence=true contradict \
-             each other: set acks=all and retries=inf, or begin with --durable (acks=1 is \
-             from -X)\n",
+             each other: set acks=all and retries=inf (acks=1 is from -X)\n",
+        ),
+        // Beginning with --durable would not help, and does not.
+        (
+            &["--durable", "-X", "acks=1"],
+            "configuration acks: acks=1 (as given) and enable_idempotence=true contradict each \
+             other: set acks=all (acks=1 is from -X)\n",
         ),
         (
             &["-X", "enable.idempotence=true"],
