@@ -53,7 +53,9 @@ pub(crate) struct Sim {
     /// small, and every producer is).
     #[arg(long, value_name = "NAME", default_value_t)]
     profile: Profile,
-    /// Run a small world with every fault at every step, then with every pair of them.
+    /// Run a small world with every fault at every step, then with every pair of them: one-record,
+    /// four-records, full-buffer or close; or, with four kinds of fault up to three of them,
+    /// once-and-in-order.
     #[arg(long, value_name = "NAME", value_parser = explore::by_name)]
     #[arg(conflicts_with_all = ["seed", "seeds", "profile", "check", "sights"])]
     explore: Option<String>,
