@@ -14,6 +14,8 @@ const WIRE_BYTES_MAX: usize = 0x7fff_ffff;
 const RECORD_BYTES_MIN: usize = 256;
 /// The first release that takes LZ4; the protocol does not tell.
 const LZ4_SINCE: Release = Release::new(0, 8, 2);
+/// The first release that takes any sequence number as a producer's first in a partition.
+const FIRST_SEQUENCE_SINCE: Release = Release::new(2, 5, 0);
 /// The core counts in microseconds.
 const SPAN_MIN: Duration = Duration::from_micros(1);
 /// Answers about a few brokers and topics must fit.
@@ -130,8 +132,10 @@ impl Config {
         match self.delivery_timeout {
             Some(timeout) if timeout < least => {
                 let reason = format!(
-                    "{timeout:?} is less than linger_ms + request_timeout_ms ({least:?}): no batch \
-                     could be answered in time"
+                    "{} ms is less than linger_ms + request_timeout_ms ({} ms): no batch could be \
+                     answered in time; inf is for ever",
+                    timeout.as_millis(),
+                    least.as_millis()
                 );
                 Err(ConfigError::new("delivery_timeout_ms", reason))
             }
@@ -290,6 +294,10 @@ impl Config {
                 Release::new(0, 11, 0)
             );
             return Err(ConfigError::new("enable_idempotence", reason));
+        }
+        if self.first_sequence > 0 && release < FIRST_SEQUENCE_SINCE {
+            let reason = format!("Kafka {release} takes 0 alone; {FIRST_SEQUENCE_SINCE} any");
+            return Err(ConfigError::new("first_sequence", reason));
         }
         if versions.produce < self.compression.produce_version_min() {
             let reason = format!(
@@ -470,6 +478,10 @@ mod tests {
             durable(|config| config.max_in_flight_requests_per_connection = 6),
             durable(|config| config.first_sequence = -1),
             durable(|config| config.api_version = "0.10.2".parse().expect("a release")),
+            durable(|config| {
+                config.first_sequence = 7;
+                config.api_version = "2.4".parse().expect("a release");
+            }),
         ];
         let keys = [
             "acks",
@@ -477,6 +489,7 @@ mod tests {
             "max_in_flight_requests_per_connection",
             "first_sequence",
             "enable_idempotence",
+            "first_sequence",
         ];
         for (told, key) in told.iter().zip(keys) {
             assert!(told.starts_with(&format!("configuration {key}:")), "{told}");
