@@ -171,10 +171,11 @@ impl Sender {
             .filter(|(_, broker)| {
                 !broker.is_bootstrap() || (may_rebootstrap && !self.is_known(broker))
             });
-        // Bootstrap servers come last as long as a broker of the cluster never failed.
+        // Bootstrap servers come last as long as a broker of the cluster never failed. One that
+        // serves only to send away has failed, too: else nobody but it would be asked (L12).
         let rank = |(_, broker): &(usize, &Broker)| {
             (
-                broker.failures,
+                broker.failures.saturating_add(broker.sent_away),
                 broker.retry_at,
                 has_brokers && broker.is_bootstrap(),
             )
@@ -239,12 +240,12 @@ impl Sender {
         answer: &wire::Response,
     ) {
         let slot = self.connections[&conn].broker;
-        if answer.error == ErrorCode::REBOOTSTRAP_REQUIRED {
-            return self.on_sent_away(conn, asked, answer.throttle_time_ms);
-        }
         let is_late = self.refresh.waited_for() != Some(conn);
         if is_late && self.refresh.is_outdated(asked_at) {
             return self.throttle(slot, answer.throttle_time_ms);
+        }
+        if answer.error == ErrorCode::REBOOTSTRAP_REQUIRED {
+            return self.on_sent_away(conn, asked, answer.throttle_time_ms);
         }
         self.informed_at = self.now;
         self.on_cluster_id(answer.cluster_id.as_deref());
@@ -256,6 +257,9 @@ impl Sender {
         let mut wished = asked.topics.iter().zip(before);
         let has_grown = wished.all(|(slot, before)| count(self, *slot) > before);
         let is_told = !answer.brokers.is_empty();
+        if is_told {
+            self.brokers[slot.index()].sent_away = 0;
+        }
         if !is_told && !self.lanes.is_empty() {
             self.refresh.want_all();
         }

@@ -28,6 +28,8 @@ pub(crate) struct Broker {
     pub(crate) failures: u32,
     /// Connections in a row that were not set up in time: the next may take longer (KIP-601).
     pub(crate) slow: u32,
+    /// How often in a row it has sent the producer away, instead of telling about the cluster.
+    pub(crate) sent_away: u32,
     /// Not connected to before.
     pub(crate) retry_at: Instant,
     /// What it told to take best, on its last connection that served.
@@ -58,6 +60,7 @@ impl Broker {
             trying_since: None,
             failures: 0,
             slow: 0,
+            sent_away: 0,
             retry_at: Instant::ZERO,
             format: None,
             last_failure: None,

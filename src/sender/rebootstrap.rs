@@ -46,6 +46,8 @@ impl Sender {
         let slot = self.connections[&conn].broker;
         let rng = &mut self.rng;
         self.refresh.on_lost(self.now, conn, asked, rng);
+        let broker = &mut self.brokers[slot.index()];
+        broker.sent_away = broker.sent_away.saturating_add(1);
         if self.may_rebootstrap() {
             // A bootstrap server may be another one behind the same name next time.
             self.retire(slot);

@@ -159,3 +159,49 @@ fn brokers_that_tell_nothing_are_given_up_in_time() {
         assert_eq!(story.is_acked(record), is_found, "{strategy:?}");
     }
 }
+
+/// A server that does nothing but send away is one of several: the others are asked, too (L12),
+/// whatever happened to them before.
+#[test]
+fn who_always_sends_away_keeps_nobody_from_asking_others() {
+    for (away, other) in [(1, "b2"), (2, "b1")] {
+        let mut story = Story::with(super::numbered, |cluster| cluster.brokers.truncate(2));
+        story.cluster("orders/0 -> b1, stock/0 -> b2");
+        story.ready();
+        story.control("one sends away for good", |cluster| {
+            cluster.send_away(BrokerId(away), true);
+        });
+        story.take_down(other);
+        story.control("payments is created", |cluster| {
+            cluster.create_topic("payments", 1);
+        });
+        let record = story.send("payments/0", "learned");
+        story.wait(ms(5_000));
+        assert!(!story.is_acked(record), "nobody tells");
+        story.bring_up(other);
+        story.wait(ms(10_000));
+        story.expect_delivered([record]);
+    }
+}
+
+/// What a broker says late is out of date when another has answered a later question: nobody starts
+/// over for it.
+#[test]
+fn who_sends_away_too_late_changes_nothing() {
+    let change = |config: &mut Config| {
+        super::numbered(config);
+        config.metadata_max_age = ms(4_000);
+    };
+    let mut story = Story::with(change, |cluster| cluster.brokers.truncate(2));
+    story.cluster("early/0 -> b1, stock/0 -> b2");
+    story.ready();
+    let connects = story.world().core().stats().connects;
+    story.control("b1 sends away", |c| c.send_away(BrokerId(1), true));
+    story.strike(&Fault::Delay(BrokerId(1), ms(1_500)));
+    // The question of 3.0 s goes to b1, and a second later to b2, which answers before b1.
+    story.wait(ms(5_500));
+    let timeline = story.timeline();
+    assert!(timeline.contains("b1     Metadata"), "{timeline}");
+    assert!(!timeline.contains("has no leader"), "{timeline}");
+    assert_eq!(story.world().core().stats().connects, connects);
+}
