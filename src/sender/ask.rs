@@ -123,7 +123,8 @@ impl Sender {
         is_last_place && connection.was_asked_last
     }
 
-    /// Whom to ask: the least loaded connection that answers; else the broker that failed least.
+    /// Whom to ask: the least loaded connection that answers, of equals the one that was asked
+    /// longest ago; else the broker that failed least.
     /// One that throttles or is slow holds nobody up who does not need it (L10, L14), and one that
     /// owes an answer is not asked anew (L9).
     pub(super) fn oracle(&self) -> Oracle {
@@ -140,7 +141,8 @@ impl Sender {
         let free = self.connections.values().filter(is_free);
         let can_take = |c: &&Connection| c.room(limit).is_some() && c.owes_metadata().is_none();
         let with_room = free.clone().filter(can_take);
-        let load = |connection: &&Connection| connection.in_flight.len();
+        // In turn: one that knows less than others would be asked for ever else (L12).
+        let load = |connection: &&Connection| (connection.in_flight.len(), connection.asked_at);
         if let Some(connection) = with_room.clone().filter(is_quick).min_by_key(load) {
             return Oracle::Ask(connection.id);
         }
@@ -203,6 +205,7 @@ impl Sender {
             .versions()
             .expect("it has room, so it is ready")
             .metadata;
+        connection.asked_at = self.now;
         let correlation_id = connection.take_correlation_id();
         // A topic that no broker knew is asked for only while somebody waits for it (L9).
         let is_asked = |slot, topic: &Topic| {

@@ -89,9 +89,10 @@ fn a_hint_at_a_broker_that_moved_leads_to_where_it_listens_now() {
     let mut story = Story::with(patient, four);
     story.cluster("aside/0 -> b1, orders/0 -> b3, stock/0 -> b2");
     story.ready();
-    story.control("b1 hears that b2 is down, and no more", |cluster| {
+    story.control("b1 and b4 hear that b2 is down, and no more", |cluster| {
         cluster.set_down(BrokerId(2));
         cluster.lag(BrokerId(1));
+        cluster.lag(BrokerId(4));
         cluster.set_up(BrokerId(2));
         cluster.move_leader("stock", 0, BrokerId(2));
         cluster.close_connections(BrokerId(1));
@@ -99,13 +100,16 @@ fn a_hint_at_a_broker_that_moved_leads_to_where_it_listens_now() {
     story.wait(ms(500));
     let aside = story.send("aside/0", "so that b1 is connected to");
     story.wait(ms(500));
-    story.control("b2 and b4 change places; b1 alone is asked", |cluster| {
+    story.control("b2 and b4 change places; b1 and b4 are asked", |cluster| {
         cluster.swap_addresses(BrokerId(2), BrokerId(4));
         cluster.close_connections(BrokerId(3));
     });
     let second = story.send("stock/0", "to where b2 was");
     story.wait(ms(200));
-    story.control("b1 has heard", |cluster| cluster.catch_up(BrokerId(1)));
+    story.control("b1 and b4 have heard", |cluster| {
+        cluster.catch_up(BrokerId(1));
+        cluster.catch_up(BrokerId(4));
+    });
     story.move_leader("orders/0", "b2");
     let third = story.send("orders/0", "to where b2 is");
     story.run_until_idle();

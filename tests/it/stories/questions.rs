@@ -128,3 +128,23 @@ fn what_a_late_answer_does_not_know_is_still_asked_for() {
     story.expect_delivered([record]);
     assert_eq!(questions(&story), 3, "{}", story.timeline());
 }
+
+/// One broker hears of nothing any more, and none hints at who leads (before 3.7): the others are
+/// asked in their turn, whichever it is (L12).
+#[test]
+fn a_broker_that_never_hears_of_a_new_leader_is_not_the_only_one_that_is_asked() {
+    for (deaf, place, leader) in [
+        (1, "early/0", "b3"),
+        (2, "orders/0", "b3"),
+        (3, "orders/0", "b2"),
+    ] {
+        let mut story = Story::with(super::numbered, |cluster| cluster.play((3, 6, 0)));
+        story.cluster("orders/0 -> b1, early/0 -> b2, stock/0 -> b3");
+        story.ready();
+        story.strike(&Fault::Lag(BrokerId(deaf)));
+        story.move_leader(place, leader);
+        let record = story.send(place, "to who leads now");
+        story.wait(ms(1_000));
+        story.expect_delivered([record]);
+    }
+}
