@@ -94,10 +94,14 @@ impl ProducerCore {
                 continue;
             };
             let topic = self.sender.metadata.topic(slot);
-            let is_refused = matches!(
-                topic.error,
-                Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION)
-            );
+            // What an earlier answer said of it is of then.
+            let is_refused = answered.asked.topics.contains(&slot)
+                && matches!(
+                    topic.error,
+                    Some(
+                        ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION
+                    )
+                );
             let count = topic.partitions.len();
             let is_known = match waiter.want {
                 Want::Partition(_, partition) => {

@@ -1,7 +1,7 @@
 //! Questions about the cluster that a broker does not answer: another one is asked (L10), one at a
 //! time (L9).
 
-use titorelli_sim::cluster::BrokerId;
+use titorelli_sim::cluster::{Access, BrokerId};
 use titorelli_sim::{Config, Fault, Story, ms};
 
 /// Two brokers, of which the first is asked first.
@@ -147,4 +147,27 @@ fn a_broker_that_never_hears_of_a_new_leader_is_not_the_only_one_that_is_asked()
         story.wait(ms(1_000));
         story.expect_delivered([record]);
     }
+}
+
+/// What a topic was refused with is of then: an answer that is not about it refuses nobody who
+/// began to wait since.
+#[test]
+fn a_refusal_of_before_is_none_of_now() {
+    let mut story = with_two(|_| {});
+    story.control("secret is, and nobody may know", |cluster| {
+        cluster.create_topic("secret", 1);
+        cluster.create_topic("payments", 1);
+        cluster.set_access("secret", Access::None);
+    });
+    let refused = story.send("secret/0", "too soon");
+    story.wait(ms(200));
+    assert!(!story.is_acked(refused));
+    story.control("secret is open", |cluster| {
+        cluster.set_access("secret", Access::Write);
+    });
+    let other = story.send("payments/0", "asks first");
+    story.wait(ms(1));
+    let record = story.send("secret/0", "in time");
+    story.wait(ms(1_000));
+    story.expect_delivered([other, record]);
 }
