@@ -57,7 +57,7 @@ fn the_metrics_tell_what_happened() {
     assert_eq!(of_topic("stock", "record-error-total"), Some(1.0));
     assert_eq!(of_topic("late", "record-send-total"), Some(1.0));
     assert_eq!(of_topic("nowhere", "record-send-total"), None);
-    assert_eq!(metrics.of_node(2, "response-total"), Some(4.0));
+    assert_eq!(metrics.of_node(2, "response-total"), Some(5.0));
     assert_eq!(&*metrics.client_id, "painter");
 }
 
