@@ -252,13 +252,9 @@ impl Metadata {
     /// The topic's id is this one; whether it was another before. Zero says nothing, and an id
     /// that another topic has is not believed.
     fn identify(&mut self, slot: TopicSlot, id: Uuid) -> bool {
-        let topic = &mut self.topics[slot.index()];
-        let before = topic.id;
-        let is_doubted = |slot: &PartitionSlot| self.partitions[slot.index()].is_doubted();
-        if id == Uuid::ZERO && topic.partitions.iter().any(is_doubted) {
-            // It may be another by now, and who is asked does not know ids.
-            self.by_id.remove(&before);
-            topic.id = Uuid::ZERO;
+        let before = self.topics[slot.index()].id;
+        if id == Uuid::ZERO {
+            self.forget_doubted_id(slot);
         }
         if id == Uuid::ZERO || id == before || self.by_id.contains_key(&id) {
             return false;
@@ -267,6 +263,16 @@ impl Metadata {
         self.by_id.insert(id, slot);
         self.topics[slot.index()].id = id;
         true
+    }
+
+    /// The topic may be another by now, and who is asked may not know ids.
+    fn forget_doubted_id(&mut self, slot: TopicSlot) {
+        let topic = &mut self.topics[slot.index()];
+        let is_doubted = |slot: &PartitionSlot| self.partitions[slot.index()].is_doubted();
+        if topic.partitions.iter().any(is_doubted) {
+            self.by_id.remove(&topic.id);
+            topic.id = Uuid::ZERO;
+        }
     }
 
     /// A leader that denies itself hints at another one (KIP-951). Whether it is believed: it needs
@@ -293,6 +299,9 @@ impl Metadata {
     /// that who lags behind is not believed (S15).
     pub(crate) fn forget_leaders(&mut self) -> Vec<PartitionSlot> {
         let mut changed = Vec::new();
+        for index in 0..self.topics.len() {
+            self.forget_doubted_id(TopicSlot::at(index));
+        }
         for (index, partition) in self.partitions.iter_mut().enumerate() {
             if let Some(before) = partition.told_before.take() {
                 partition.leader_epoch = before;
@@ -477,97 +486,4 @@ impl Partition {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(name: &str, id: Uuid) -> wire::Topic {
-        wire::Topic {
-            error: ErrorCode::NONE,
-            name: Some(name.to_owned()),
-            id,
-            is_internal: false,
-            partitions: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_hint_needs_a_newer_epoch_and_another_leader_and_does_not_outlive_its_denial() {
-        let mut metadata = Metadata::new();
-        let topic = metadata.intern("orders");
-        let partition = |leader, leader_epoch| wire::Partition {
-            error: ErrorCode::NONE,
-            index: 0,
-            leader,
-            leader_epoch,
-            replicas: Vec::new(),
-            in_sync_replicas: Vec::new(),
-            offline_replicas: Vec::new(),
-        };
-        let broker = |node_id| wire::Broker {
-            node_id,
-            host: "h".to_owned(),
-            port: 9092,
-            rack: None,
-        };
-        let mut orders = told("orders", Uuid([1; 16]));
-        orders.partitions = vec![partition(1, 5)];
-        let mut answer = wire::Response {
-            throttle_time_ms: 0,
-            brokers: vec![broker(1), broker(2)],
-            cluster_id: None,
-            controller_id: -1,
-            topics: vec![orders],
-            error: ErrorCode::NONE,
-        };
-        metadata.apply(&answer);
-        let slot = metadata.topic(topic).partitions[0];
-        for (leader, epoch) in [
-            (2, 5),
-            (2, 4),
-            (2, -1),
-            (1, 6),
-            (2, i32::MAX),
-            (2, i32::MIN),
-        ] {
-            assert!(!metadata.hint(slot, leader, epoch), "{leader} {epoch}");
-        }
-        assert!(metadata.hint(slot, 2, 7));
-        assert!(!metadata.hint(slot, 1, 8), "nobody is passed on twice");
-        // A broker that lags behind does not lead back.
-        assert_eq!(metadata.apply(&answer), []);
-        metadata.on_acked(slot);
-        assert!(metadata.hint(slot, 1, 8), "the hint has proven true");
-        // It was a lie, says who was hinted at: then metadata counts as it did before.
-        metadata.doubt(slot, 2, false);
-        assert_eq!(metadata.apply(&answer), [], "who led before does not count");
-        metadata.doubt(slot, 1, false);
-        answer.topics[0].partitions = vec![partition(2, 7)];
-        assert_eq!(metadata.apply(&answer), [slot]);
-        let partition = metadata.partition(slot);
-        assert_eq!((partition.leader, partition.leader_epoch), (Some(2), 7));
-    }
-
-    /// Answers to Produce name topics by their ids: two of one id could not be told apart (B3).
-    #[test]
-    fn an_id_belongs_to_one_topic() {
-        let mut metadata = Metadata::new();
-        let (orders, stock) = (metadata.intern("orders"), metadata.intern("stock"));
-        let (one, other) = (Uuid([1; 16]), Uuid([2; 16]));
-        let mut answer = wire::Response {
-            throttle_time_ms: 0,
-            brokers: Vec::new(),
-            cluster_id: None,
-            controller_id: -1,
-            topics: vec![told("orders", one), told("stock", one)],
-            error: ErrorCode::NONE,
-        };
-        metadata.apply(&answer);
-        assert_eq!(metadata.topic(orders).id, one);
-        assert_eq!(metadata.topic(stock).id, Uuid::ZERO);
-        // Once nobody has it any more, it may be another's.
-        answer.topics[0].id = other;
-        metadata.apply(&answer);
-        assert_eq!(metadata.topic(orders).id, other);
-        assert_eq!(metadata.topic(stock).id, one);
-    }
-}
+mod tests;

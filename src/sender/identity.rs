@@ -42,6 +42,8 @@ pub(crate) struct Registration {
     spent: Option<i64>,
     /// The connections that owe an answer.
     pub(super) asked: Vec<ConnId>,
+    /// Those of them that were asked in another cluster: the id may be somebody else's in this one.
+    void: Vec<ConnId>,
     /// Not asked before.
     pub(super) not_before: Instant,
     failures: u32,
@@ -61,6 +63,14 @@ impl Identity {
 }
 
 impl Registration {
+    /// A connection owes no answer any more. Whether its answer counts.
+    fn on_done(&mut self, conn: ConnId) -> bool {
+        self.asked.retain(|asked| *asked != conn);
+        let is_valid = !self.void.contains(&conn);
+        self.void.retain(|void| *void != conn);
+        is_valid
+    }
+
     /// The next epoch of this identity, unless a higher one is in use already. After the last epoch
     /// there is no identity until brokers give another (I4).
     fn bump(&mut self, worn: Identity) {
@@ -129,8 +139,9 @@ impl Sender {
     /// asked that may answer any moment.
     fn identity_source(&self) -> Option<(ConnId, i16)> {
         let is_quick = |connection: &Connection| self.now < connection.patience_ends_at();
-        let asked = &self.registration.asked;
-        if asked.iter().any(|conn| is_quick(&self.connections[conn])) {
+        let Registration { asked, void, .. } = &self.registration;
+        let mut awaited = asked.iter().filter(|conn| !void.contains(conn));
+        if awaited.any(|conn| is_quick(&self.connections[conn])) {
             return None;
         }
         let is_free = |connection: &&Connection| {
@@ -171,10 +182,10 @@ impl Sender {
     /// The request for a producer id is answered.
     pub(super) fn on_init_producer_id(&mut self, conn: ConnId, answer: &Response) {
         let broker = self.connections[&conn].broker;
-        self.registration.asked.retain(|asked| *asked != conn);
+        let is_valid = self.registration.on_done(conn);
         self.throttle(broker, answer.throttle_time_ms);
         // The first answer counts, also the one that ends everything (S14).
-        if self.registration.known.is_some() || self.fatal.is_some() {
+        if !is_valid || self.registration.known.is_some() || self.fatal.is_some() {
             return;
         }
         match answer.error {
@@ -229,8 +240,7 @@ impl Sender {
 
     /// The connection that was asked for a producer id is gone.
     pub(super) fn on_identity_lost(&mut self, conn: ConnId, cause: &DeliveryCause) {
-        self.registration.asked.retain(|asked| *asked != conn);
-        if self.registration.known.is_none() {
+        if self.registration.on_done(conn) && self.registration.known.is_none() {
             self.on_identity_refused(cause.clone());
         }
     }
@@ -249,6 +259,7 @@ impl Sender {
             return;
         }
         self.registration.known = None;
+        self.registration.void = self.registration.asked.clone();
         self.registration.is_renewed = true;
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             if lane.sequences.has_given() || lane.in_flight() > 0 {

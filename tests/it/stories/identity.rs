@@ -174,3 +174,27 @@ fn the_first_of_two_refusals_is_the_cause() {
     expect_refused(&story, late);
     super::check("two_refuse_an_id", &story);
 }
+
+/// A producer id that was asked for in one cluster is nobody's in another, where somebody else may
+/// have it.
+#[test]
+fn a_producer_id_of_another_cluster_is_not_taken() {
+    let mut story = idempotent(|cluster| cluster.brokers.truncate(2));
+    story.cluster("orders/0 -> b1, stock/0 -> b2");
+    story.strike(&Fault::RefuseId(COORDINATOR_LOAD_IN_PROGRESS));
+    let first = story.send("orders/0", "first");
+    let second = story.send("stock/0", "second");
+    story.wait(ms(60));
+    story.strike(&Fault::Delay(BrokerId(1), ms(300)));
+    story.wait(ms(50));
+    story.control("the name leads to another cluster", |cluster| {
+        cluster.rename("another");
+        cluster.create_topic("bonds", 1);
+    });
+    let third = story.send("bonds/0", "third");
+    story.wait(ms(10));
+    story.expect_delivered([second]);
+    story.run_until_idle();
+    story.expect_delivered([first, third]);
+    super::check("producer_id_of_another_cluster", &story);
+}
