@@ -58,7 +58,9 @@ impl Sender {
     }
 
     fn on_answered(&mut self, carried: Carried, sent: &Sent, result: Option<&PartitionResult>) {
-        self.lanes[carried.partition.index()].on_returned();
+        let lane = &mut self.lanes[carried.partition.index()];
+        lane.on_request_ended();
+        lane.on_returned();
         let Some(slot) = self.accumulator.find(carried.batch) else {
             // It was completed meanwhile; a late answer changes no outcome (S1, S6).
             self.on_answered_late(carried, result);
@@ -171,7 +173,9 @@ impl Sender {
         };
         let node = self.brokers[broker.index()].node;
         for carried in carried {
-            self.lanes[carried.partition.index()].on_returned();
+            let lane = &mut self.lanes[carried.partition.index()];
+            lane.on_request_ended();
+            lane.on_returned();
             if let Some(slot) = self.accumulator.find(carried.batch) {
                 let history = &mut self.accumulator.batch_mut(slot).history;
                 (history.attempts, history.last_broker) = (history.attempts + 1, Some(node));

@@ -299,7 +299,8 @@ impl Sender {
 
     /// Those of a draft that leave, with their numbers in their headers. A batch that expired
     /// meanwhile stays behind: it was never sent. So does one that an older batch of its partition,
-    /// which came back meanwhile, has to go before (S7d), or whose number would come behind a doubt
+    /// which came back meanwhile, has to go before (S7d), that would be the second at a leader or
+    /// epoch that is new since the draft was made (S7e), or whose number would come behind a doubt
     /// that arose meanwhile (I3).
     fn leave_behind(&mut self, drafted: Vec<Carried>) -> Vec<Carried> {
         let mut leaving = Vec::with_capacity(drafted.len());
@@ -314,16 +315,9 @@ impl Sender {
             let older = lane.queue.front();
             let is_passing =
                 older.is_some_and(|older| self.accumulator.batch(*older).ordinal < batch.ordinal);
-            let is_under_way = |id| {
-                let slot = self.accumulator.find(id);
-                slot.is_some_and(|slot| {
-                    matches!(self.accumulator.batch(slot).place, Place::InFlight(_))
-                })
-            };
-            // The leader was another one, or none, since the draft was made (S7e).
-            let is_second = !lane.is_proven() && lane.sequences.live().any(is_under_way);
             let is_first = batch.history.attempts == 0;
-            if is_first && (is_passing || is_second || lane.sequences.must_restart()) {
+            let may_leave = lane.may_leave(self.rules) && !lane.sequences.must_restart();
+            if is_first && (is_passing || !may_leave) {
                 let lane = &mut self.lanes[carried.partition.index()];
                 lane.on_returned();
                 lane.on_left_behind();
@@ -333,8 +327,9 @@ impl Sender {
             }
             self.number(slot);
             self.accumulator.restamp(slot);
-            let reign = self.lanes[carried.partition.index()].reign();
-            self.accumulator.batch_mut(slot).history.reign = reign;
+            let lane = &mut self.lanes[carried.partition.index()];
+            lane.on_left();
+            self.accumulator.batch_mut(slot).history.reign = lane.reign();
             leaving.push(carried);
         }
         leaving

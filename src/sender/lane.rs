@@ -20,6 +20,8 @@ pub(crate) struct Lane {
     pub(crate) is_open_due: bool,
     /// Batches in drafts and requests, those completed meanwhile included.
     in_flight: usize,
+    /// Those of them in requests.
+    in_requests: usize,
     /// The connection of those.
     conn: Option<ConnId>,
     /// Whether one of those is sent again.
@@ -84,11 +86,28 @@ impl Lane {
         self.is_retrying |= is_retry;
     }
 
+    /// A drafted batch left in a request.
+    pub(crate) fn on_left(&mut self) {
+        self.in_requests += 1;
+    }
+
+    /// The request of a batch has ended, which returns now.
+    pub(crate) fn on_request_ended(&mut self) {
+        self.in_requests -= 1;
+    }
+
+    /// Whether another batch that was drafted may leave now: the leader may have changed since, and
+    /// gets one until it acknowledges (S7e).
+    pub(crate) fn may_leave(&self, rules: Rules) -> bool {
+        self.is_proven || rules.is_unanswered || self.in_requests == 0
+    }
+
     /// A batch is no longer under way, whatever became of it.
     pub(crate) fn on_returned(&mut self) {
         assert!(self.in_flight > 0, "what returns was under way (S7a)");
         self.in_flight -= 1;
         if self.in_flight == 0 {
+            self.in_requests = 0;
             self.conn = None;
             self.is_retrying = false;
             self.sequences.on_quiet();
@@ -98,11 +117,6 @@ impl Lane {
     /// The connection of what is under way.
     pub(crate) fn conn(&self) -> Option<ConnId> {
         self.conn
-    }
-
-    /// Whether the present leader has acknowledged a batch (S7e).
-    pub(crate) fn is_proven(&self) -> bool {
-        self.is_proven
     }
 
     /// The number of the present leader and its epoch, for what leaves now.

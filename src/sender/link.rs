@@ -280,6 +280,7 @@ impl Sender {
                 }
                 RequestKind::Produce(carried) => {
                     for carried in carried {
+                        self.lanes[carried.partition.index()].on_request_ended();
                         self.on_attempt_lost(carried, sent, cause);
                     }
                 }

@@ -4,7 +4,6 @@
 //! Who leads is what the core believes, by its own words; that it still does, in a newer epoch, is
 //! seen on the wire.
 
-use core::time::Duration;
 use std::collections::BTreeMap;
 
 use titorelli::Instant;
@@ -12,9 +11,6 @@ use titorelli::Instant;
 use crate::cluster::{Cluster, Lie};
 use crate::codec::{MetadataResponse, MetadataTopic};
 use crate::fault::Fault;
-
-/// No seal takes so long: what was drafted for the leader before has left by then.
-const DRAFTS_LEAVE_WITHIN: Duration = Duration::from_millis(20);
 
 /// A partition by its topic's name.
 type Place = (String, i32);
@@ -135,7 +131,8 @@ impl Leaders {
         let Some(leader) = self.by_place.get(place) else {
             return false;
         };
-        let is_new = |moved_at: Instant| now < moved_at + DRAFTS_LEAVE_WITHIN;
+        // What was handed out in the same moment may have been sent before.
+        let is_new = |moved_at: Instant| now <= moved_at;
         leader.is_proven || self.has_slept || leader.moved_at.is_some_and(is_new)
     }
 
