@@ -43,6 +43,8 @@ pub(crate) struct Connection {
     pub(crate) is_retiring: bool,
     /// When it was asked for metadata last.
     pub(crate) asked_at: Instant,
+    /// When it was last asked for a producer id.
+    pub(crate) asked_id_at: Instant,
     /// Its last request was for metadata.
     pub(crate) was_asked_last: bool,
     /// When it became ready, or a request or an answer was last seen.
@@ -71,6 +73,7 @@ impl Connection {
             drafts: VecDeque::new(),
             is_retiring: false,
             asked_at: Instant::ZERO,
+            asked_id_at: Instant::ZERO,
             was_asked_last: false,
             used_at: tried_since,
             next_correlation_id: 0,

@@ -108,6 +108,7 @@ impl Sender {
             return;
         };
         let connection = self.connections.get_mut(&conn).expect("chosen from these");
+        connection.asked_id_at = self.now;
         let correlation_id = connection.take_correlation_id();
         let head = RequestHead {
             correlation_id,
@@ -135,8 +136,8 @@ impl Sender {
         self.connections.is_empty() && self.lanes.iter().enumerate().any(is_left)
     }
 
-    /// Whom to ask, at which version: the least loaded connection that has room, unless one was
-    /// asked that may answer any moment.
+    /// Whom to ask, at which version: the least loaded connection that has room, and of these in
+    /// turn, for one may refuse for ever (L12); unless one was asked that may answer any moment.
     fn identity_source(&self) -> Option<(ConnId, i16)> {
         let is_quick = |connection: &Connection| self.now < connection.patience_ends_at();
         let Registration { asked, void, .. } = &self.registration;
@@ -154,7 +155,7 @@ impl Sender {
         };
         let free = self.connections.values().filter(is_free);
         let able = free.filter(|connection| speaks(connection).is_some());
-        let best = able.min_by_key(|connection| connection.in_flight.len())?;
+        let best = able.min_by_key(|c| (c.in_flight.len(), c.asked_id_at))?;
         speaks(best)
     }
 

@@ -89,6 +89,10 @@ impl Lane {
     /// A drafted batch left in a request.
     pub(crate) fn on_left(&mut self) {
         self.in_requests += 1;
+        assert!(
+            self.in_requests <= self.in_flight,
+            "what is in a request is under way (S7a)"
+        );
     }
 
     /// The request of a batch has ended, which returns now.

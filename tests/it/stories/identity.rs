@@ -198,3 +198,22 @@ fn a_producer_id_of_another_cluster_is_not_taken() {
     story.expect_delivered([first, third]);
     super::check("producer_id_of_another_cluster", &story);
 }
+
+/// Who refuses to give ids may do so for ever: another is asked next (L12).
+#[test]
+fn brokers_are_asked_for_a_producer_id_in_their_turn() {
+    let mut story = idempotent(|cluster| cluster.brokers.truncate(2));
+    story.cluster("orders/0 -> b1, stock/0 -> b2");
+    for _ in 0..3 {
+        story.strike(&Fault::RefuseId(COORDINATOR_LOAD_IN_PROGRESS));
+    }
+    let records = ["orders/0", "stock/0"].map(|place| story.send(place, "waits"));
+    story.run_until_idle();
+    story.expect_delivered(records);
+    let timeline = story.timeline();
+    let asked = timeline
+        .lines()
+        .filter(|line| line.contains("core   InitProducerId"));
+    let asked: Vec<&str> = asked.filter_map(|line| line.split("-> ").nth(1)).collect();
+    assert_eq!(asked, ["b1", "b1", "b2", "b1"], "{timeline}");
+}
