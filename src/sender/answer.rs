@@ -94,6 +94,7 @@ impl Sender {
                 self.note_trace(slot, trace, result);
                 if refresh == verdict::Refresh::Metadata {
                     self.refresh.want_all();
+                    self.is_denied = true;
                     // What left before the present epoch was known bears on an earlier one.
                     if self.lanes[carried.partition.index()].reign() == reign {
                         let is_missing = is_missing(result.error);

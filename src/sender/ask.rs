@@ -142,9 +142,11 @@ impl Sender {
         let can_take = |c: &&Connection| c.room(limit).is_some() && c.owes_metadata().is_none();
         let with_room = free.clone().filter(can_take);
         // In turn: one that knows less than others would be asked for ever else (L12).
-        let load = |connection: &&Connection| (connection.in_flight.len(), connection.asked_at);
+        let asked_at = |c: &Connection| self.brokers[c.broker.index()].asked_at;
+        let load = |c: &&Connection| (c.in_flight.len(), asked_at(c));
         if let Some(connection) = with_room.clone().filter(is_quick).min_by_key(load) {
-            return Oracle::Ask(connection.id);
+            let instead = self.instead_of(connection, at);
+            return instead.unwrap_or(Oracle::Ask(connection.id));
         }
         if free.filter(is_quick).any(|c| !c.is_retiring) {
             return Oracle::Wait;
@@ -159,6 +161,22 @@ impl Sender {
             return Oracle::Ask(connection.id);
         }
         candidate.map_or(Oracle::Wait, Oracle::Connect)
+    }
+
+    /// Where one was asked in vain, somebody that is not connected comes first who failed less: it
+    /// alone would be asked for ever else (L12). A moment is left to who is connected to for it.
+    fn instead_of(&self, connection: &Connection, at: Instant) -> Option<Oracle> {
+        let in_vain = self.brokers[connection.broker.index()].in_vain;
+        let is_better = |slot: BrokerSlot| self.brokers[slot.index()].troubles() < in_vain;
+        let is_coming =
+            |c: &Connection| c.versions().is_none() && !c.is_retiring && at < c.patience_ends_at();
+        let mut connections = self.connections.values();
+        if connections.any(|c| is_coming(c) && is_better(c.broker)) {
+            return Some(Oracle::Wait);
+        }
+        let candidate = self.candidate().filter(|slot| is_better(*slot));
+        let is_due = |slot: &BrokerSlot| self.brokers[slot.index()].retry_at <= at;
+        candidate.filter(is_due).map(Oracle::Connect)
     }
 
     /// Of those that are not connected the one that failed least.
@@ -177,7 +195,7 @@ impl Sender {
         // serves only to send away has failed, too: else nobody but it would be asked (L12).
         let rank = |(_, broker): &(usize, &Broker)| {
             (
-                broker.failures.saturating_add(broker.sent_away),
+                broker.troubles(),
                 broker.retry_at,
                 has_brokers && broker.is_bootstrap(),
             )
@@ -205,7 +223,7 @@ impl Sender {
             .versions()
             .expect("it has room, so it is ready")
             .metadata;
-        connection.asked_at = self.now;
+        self.brokers[connection.broker.index()].asked_at = self.now;
         let correlation_id = connection.take_correlation_id();
         // A topic that no broker knew is asked for only while somebody waits for it (L9).
         let is_asked = |slot, topic: &Topic| {
@@ -261,7 +279,16 @@ impl Sender {
         let has_grown = wished.all(|(slot, before)| count(self, *slot) > before);
         let is_told = !answer.brokers.is_empty();
         if is_told {
-            self.brokers[slot.index()].sent_away = 0;
+            let in_vain = &mut self.brokers[slot.index()].in_vain;
+            // Who tells the same as before may not have heard, when a leader denied it, or when
+            // something waits for a leader (L12).
+            let is_denied = core::mem::take(&mut self.is_denied);
+            let is_in_vain = (is_denied || !self.leaderless.is_empty()) && changed.is_empty();
+            *in_vain = if is_in_vain {
+                in_vain.saturating_add(1)
+            } else {
+                0
+            };
         }
         if !is_told && !self.lanes.is_empty() {
             self.refresh.want_all();

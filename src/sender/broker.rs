@@ -28,8 +28,11 @@ pub(crate) struct Broker {
     pub(crate) failures: u32,
     /// Connections in a row that were not set up in time: the next may take longer (KIP-601).
     pub(crate) slow: u32,
-    /// How often in a row it has sent the producer away, instead of telling about the cluster.
-    pub(crate) sent_away: u32,
+    /// When it was asked about the cluster last, on whichever connection.
+    pub(crate) asked_at: Instant,
+    /// How often in a row it was asked about the cluster in vain: it sent the producer away, or
+    /// told nothing new when what it told before was of no use.
+    pub(crate) in_vain: u32,
     /// Not connected to before.
     pub(crate) retry_at: Instant,
     /// What it told to take best, on its last connection that served.
@@ -60,7 +63,8 @@ impl Broker {
             trying_since: None,
             failures: 0,
             slow: 0,
-            sent_away: 0,
+            asked_at: Instant::ZERO,
+            in_vain: 0,
             retry_at: Instant::ZERO,
             format: None,
             last_failure: None,
@@ -86,6 +90,11 @@ impl Broker {
     pub(crate) fn throttled(&self, now: Instant) -> Duration {
         let present = self.throttled_until.min(now).since(self.throttled_since);
         self.throttled_before + present
+    }
+
+    /// How often it failed in a row, to be connected to or to be of use.
+    pub(crate) fn troubles(&self) -> u32 {
+        self.failures.saturating_add(self.in_vain)
     }
 
     pub(crate) fn is_bootstrap(&self) -> bool {

@@ -47,7 +47,7 @@ impl Sender {
         let rng = &mut self.rng;
         self.refresh.on_lost(self.now, conn, asked, rng);
         let broker = &mut self.brokers[slot.index()];
-        broker.sent_away = broker.sent_away.saturating_add(1);
+        broker.in_vain = broker.in_vain.saturating_add(1);
         if self.may_rebootstrap() {
             // A bootstrap server may be another one behind the same name next time.
             self.retire(slot);

@@ -43,7 +43,8 @@ fn who_is_hinted_at_need_not_be_known() {
 }
 
 /// Two brokers that lag behind, each by its own time, hint at each other. Each is followed once,
-/// and then only after a pause, until one of them has heard who leads (B5).
+/// and then only after a pause, until one of them has heard who leads (B5). The third, which leads,
+/// has not heard of it either.
 #[test]
 fn hints_that_are_out_of_date_lead_nobody_in_a_circle() {
     let mut story = Story::new(|config| {
@@ -55,7 +56,10 @@ fn hints_that_are_out_of_date_lead_nobody_in_a_circle() {
     story.move_leader("orders/0", "b2");
     story.control("b1 hears no more", |cluster| cluster.lag(BrokerId(1)));
     story.move_leader("orders/0", "b1");
-    story.control("b2 hears no more", |cluster| cluster.lag(BrokerId(2)));
+    story.control("b2 and b3 hear no more", |cluster| {
+        cluster.lag(BrokerId(2));
+        cluster.lag(BrokerId(3));
+    });
     story.move_leader("orders/0", "b3");
     let requests = story.world().core().stats().requests;
     let record = story.send("orders/0", "at last");

@@ -171,3 +171,19 @@ fn a_refusal_of_before_is_none_of_now() {
     story.wait(ms(1_000));
     story.expect_delivered([other, record]);
 }
+
+/// The only broker that is connected to hears of nothing any more, and leads nothing: somebody else
+/// is connected to and asked, although its own answers go on to name it (L12).
+#[test]
+fn a_broker_that_does_not_hear_that_it_leads_no_more_is_not_the_only_one_that_is_asked() {
+    for (deaf, other) in [(1, "b2"), (2, "b1")] {
+        let mut story = Story::with(super::numbered, |cluster| cluster.play((3, 6, 0)));
+        story.cluster(&format!("orders/0 -> b{deaf}"));
+        story.ready();
+        story.control("one hears no more", |cluster| cluster.lag(BrokerId(deaf)));
+        story.move_leader("orders/0", other);
+        let record = story.send("orders/0", "to who leads now");
+        story.wait(ms(5_000));
+        story.expect_delivered([record]);
+    }
+}

@@ -115,7 +115,8 @@ fn who_is_sent_away_starts_over_and_loses_nothing() {
     }
 }
 
-/// Who does not start over asks the same brokers again, and goes on sending.
+/// Who does not start over asks the same brokers again, and those that nothing was sent to, and
+/// goes on sending.
 #[test]
 fn without_recovery_nobody_is_left_for_being_sent_away() {
     let mut story = Story::new(|config| {
@@ -124,13 +125,14 @@ fn without_recovery_nobody_is_left_for_being_sent_away() {
     });
     story.cluster("orders/0 -> b1");
     story.ready();
-    let connects = story.world().core().stats().connects;
     story.control("b1 sends away", |c| c.send_away(BrokerId(1), true));
     story.wait(ms(2_000));
     let record = story.send("orders/0", "here");
     story.wait(ms(100));
     story.expect_delivered([record]);
-    assert_eq!(story.world().core().stats().connects, connects);
+    let timeline = story.timeline();
+    assert!(!timeline.contains("disconnect -> b1"), "{timeline}");
+    assert!(!timeline.contains("has no leader"), "{timeline}");
 }
 
 /// Brokers that answer, and name no broker at all: they are given up when the time is up, and not
@@ -180,6 +182,25 @@ fn who_always_sends_away_keeps_nobody_from_asking_others() {
         assert!(!story.is_acked(record), "nobody tells");
         story.bring_up(other);
         story.wait(ms(10_000));
+        story.expect_delivered([record]);
+    }
+}
+
+/// Where nothing begins again, whoever sends away at first leaves the others to be asked (L12).
+#[test]
+fn who_sends_away_at_first_keeps_nobody_from_asking_others_without_recovery() {
+    for away in [1, 2] {
+        let change = |config: &mut Config| {
+            super::numbered(config);
+            config.metadata_recovery_strategy = MetadataRecovery::None;
+        };
+        let mut story = Story::with(change, |cluster| cluster.brokers.truncate(2));
+        story.control("one sends away for good", |cluster| {
+            cluster.create_topic("orders", 1);
+            cluster.send_away(BrokerId(away), true);
+        });
+        let record = story.send("orders/0", "learned from the other");
+        story.wait(ms(5_000));
         story.expect_delivered([record]);
     }
 }
