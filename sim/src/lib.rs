@@ -44,7 +44,7 @@ pub use explore::{Exploration, Strike};
 pub use fault::{Fault, Garbling};
 pub use journal::{Journal, OwnedRecord, RecordId, RecordState};
 pub use network::{Network, NetworkConfig, SlowLinks, Span};
-pub use plan::{Plan, Replicas, Stage, Step};
+pub use plan::{Damage, Plan, Replicas, Stage, Step};
 pub use run::Run;
 pub use shrink::{Shrunk, shrink, shrink_plan};
 pub use sight::{Sight, Sights};

@@ -115,6 +115,22 @@ impl Stage {
     }
 }
 
+/// What one broker is for good while all others are well: nothing has to wait for it, as they lead
+/// everything. The only broker is none of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// It is down: who connects is refused.
+    Down,
+    /// It is down, and who connects hears nothing.
+    Swallowed,
+    /// It hears no more of the cluster: the leaders that it tells are those from before, and their
+    /// epochs, if it tells any.
+    Deaf,
+    /// It sends whoever asks about the cluster back to the bootstrap servers (KIP-1102), of which
+    /// it is one.
+    SendsAway,
+}
+
 /// What is done next: a verb of [`Run`](crate::Run) each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -136,9 +152,8 @@ pub enum Step {
     Purge(Purge),
     /// A fault strikes.
     Inflict(Fault),
-    /// Everything heals but this broker, which goes down, or (true) whose network swallows whoever
-    /// wants to connect.
-    Damage(BrokerId, bool),
+    /// Everything heals but this broker.
+    Damage(BrokerId, Damage),
     /// Everything heals.
     Heal,
     /// The application closes the producer, within so long.

@@ -9,7 +9,8 @@ use crate::check;
 use crate::cluster::BrokerId;
 use crate::fault::Fault;
 use crate::journal::{OwnedRecord, RecordState};
-use crate::plan::{Stage, Step};
+use crate::plan::{Damage, Stage, Step};
+use crate::sight::Sight;
 use crate::story::ms;
 use crate::timeline::Telling;
 use crate::world::World;
@@ -80,7 +81,7 @@ impl Run {
             Step::Withdraw(nth) => self.withdraw(nth),
             Step::Purge(what) => self.purge(what),
             Step::Inflict(fault) => self.inflict(&fault),
-            Step::Damage(broker, is_swallowed) => self.damage(broker, is_swallowed),
+            Step::Damage(broker, damage) => self.damage(broker, damage),
             Step::Heal => self.heal(),
             Step::Close(within) => self.close(within),
         }
@@ -133,22 +134,72 @@ impl Run {
         self.world.inflict(fault);
     }
 
-    /// One broker is down for good, and everything else is well: its partitions have other leaders,
-    /// so nothing has to wait for it. The only broker stays.
+    /// One broker is bad for good, and everything else is well: its partitions have other leaders,
+    /// so nothing has to wait for it. The only broker stays well.
     ///
     /// # Panics
     /// Something does not hold.
-    pub fn damage(&mut self, broker: BrokerId, is_swallowed: bool) {
+    pub fn damage(&mut self, broker: BrokerId, damage: Damage) {
         self.world.note("fault", "everything heals but one broker");
         self.world.heal();
         if self.world.cluster().config().brokers.len() > 1 {
-            self.world.inflict(&Fault::Down(broker));
-            if is_swallowed {
-                self.world.inflict(&Fault::Stall(broker));
-            }
+            self.do_damage(broker, damage);
         }
         self.settle_down();
         self.probe();
+    }
+
+    fn do_damage(&mut self, broker: BrokerId, damage: Damage) {
+        let sight = match damage {
+            Damage::Down => {
+                self.world.inflict(&Fault::Down(broker));
+                Sight::DamageDown
+            }
+            Damage::Swallowed => {
+                self.world.inflict(&Fault::Down(broker));
+                self.world.inflict(&Fault::Stall(broker));
+                Sight::DamageSwallowed
+            }
+            Damage::Deaf => {
+                // It may know every topic, and nobody who leads one.
+                self.bring_topics_back();
+                self.world.inflict(&Fault::Lag(broker));
+                self.lead_without(broker, true);
+                Sight::DamageDeaf
+            }
+            Damage::SendsAway => {
+                self.bring_topics_back();
+                self.world
+                    .note("fault", format_args!("{broker} sends away"));
+                self.world
+                    .control(|cluster| cluster.send_away(broker, true));
+                self.lead_without(broker, false);
+                Sight::DamageSendsAway
+            }
+        };
+        self.world.see(sight);
+    }
+
+    /// What this broker leads is led by others, in turn; so is (`is_all`) what others lead, as far
+    /// as there are any.
+    fn lead_without(&mut self, broker: BrokerId, is_all: bool) {
+        let brokers = self.world.cluster().config().brokers.iter();
+        let others: Vec<BrokerId> = brokers.map(|b| b.id).filter(|id| *id != broker).collect();
+        for (nth, (topic, partition)) in self.places().into_iter().enumerate() {
+            let (leader, _) = self.world.cluster().leader(&topic, partition);
+            let is_led_by_it = leader == Some(broker);
+            let mut next = others[nth % others.len()];
+            if leader == Some(next) {
+                next = others[(nth + 1) % others.len()];
+            }
+            if is_led_by_it || is_all && leader != Some(next) {
+                self.world.inflict(&Fault::MoveLeader {
+                    topic,
+                    partition,
+                    leader: next,
+                });
+            }
+        }
     }
 
     /// No more faults: what is under way ends, and every partition takes a record.

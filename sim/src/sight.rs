@@ -154,6 +154,14 @@ sights! {
     Split,
     /// A leader was believed that an answer to Produce had hinted at.
     LeaderHintUsed,
+    /// All was well but one broker, which was down.
+    DamageDown,
+    /// The same, and its network swallowed whoever wanted to connect.
+    DamageSwallowed,
+    /// All was well but one broker, which heard no more of the cluster, and leaders moved.
+    DamageDeaf,
+    /// All was well but one broker, which sent away whoever asked it about the cluster.
+    DamageSendsAway,
     /// The connections to a broker were cut.
     FaultCut,
     /// A request was cut.

@@ -12,7 +12,7 @@ use crate::cluster::BrokerId;
 use crate::fault::Fault;
 use crate::journal::OwnedRecord;
 use crate::network::NetworkConfig;
-use crate::plan::{Plan, Replicas, Stage, Step};
+use crate::plan::{Damage, Plan, Replicas, Stage, Step};
 use crate::story::ms;
 
 /// The keys that say how long something is tried.
@@ -296,8 +296,10 @@ fn plainer(step: &Step) -> Vec<Step> {
                 .collect()
         }
         Step::Inflict(fault) => milder(fault).into_iter().map(Step::Inflict).collect(),
-        Step::Damage(broker, true) => vec![Step::Heal, Step::Damage(*broker, false)],
-        Step::Damage(_, false) => vec![Step::Heal],
+        Step::Damage(broker, Damage::Swallowed) => {
+            vec![Step::Heal, Step::Damage(*broker, Damage::Down)]
+        }
+        Step::Damage(..) => vec![Step::Heal],
         Step::Withdraw(nth @ 1..) => vec![Step::Withdraw(0), Step::Withdraw(nth / 2)],
         Step::Purge(Purge::All) => vec![Step::Purge(Purge::Queued), Step::Purge(Purge::InFlight)],
         Step::Settle

@@ -21,6 +21,7 @@ const NAMES: [(&str, &[&str]); 3] = [
     (
         "titorelli_sim",
         &[
+            "Damage",
             "Fault",
             "Garbling",
             "OwnedRecord",
@@ -203,7 +204,7 @@ fn verb(step: &Step) -> String {
         Step::Withdraw(nth) => format!("withdraw({nth})"),
         Step::Purge(what) => format!("purge(Purge::{what:?})"),
         Step::Inflict(fault) => format!("inflict(&{})", of_fault(fault)),
-        Step::Damage(broker, is_swallowed) => format!("damage({broker:?}, {is_swallowed})"),
+        Step::Damage(broker, damage) => format!("damage({broker:?}, Damage::{damage:?})"),
         Step::Heal => "heal()".to_owned(),
         Step::Close(within) => format!("close({})", of_duration(*within)),
     }

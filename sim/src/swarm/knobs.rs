@@ -3,7 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use titorelli::{Acks, ApiVersion, Codec, Config, Partitioner};
+use titorelli::{Acks, ApiVersion, Codec, Config, MetadataRecovery, Partitioner};
 
 use crate::entropy::Entropy;
 use crate::network::{NetworkConfig, SlowLinks, Span};
@@ -63,7 +63,7 @@ pub(super) struct Knobs {
     pub(super) records_max: u64,
     pub(super) burst_max: u64,
     pub(super) pause: Span,
-    /// One broker stays away for a while when everything else has healed.
+    /// One broker stays bad for a while when everything else has healed.
     pub(super) is_damaged: bool,
     /// The producer is closed amid the faults, within so long; none: after everything healed.
     pub(super) close_amid: Option<Duration>,
@@ -154,6 +154,19 @@ impl Knobs {
         self.releases.retain(|release| *release >= oldest);
     }
 
+    /// Whether all brokers are as new as they can be, at first.
+    pub(super) const fn are_newest(&self) -> bool {
+        self.releases.is_empty()
+    }
+
+    /// Brokers that the cluster named are never given up for the bootstrap servers.
+    pub(super) fn never_start_over(&mut self) {
+        self.core.metadata_recovery_strategy = MetadataRecovery::None;
+        // It counts for nothing now, and is refused.
+        self.core.metadata_recovery_rebootstrap_trigger =
+            Config::default().metadata_recovery_rebootstrap_trigger;
+    }
+
     /// Where the run begins.
     pub(super) fn stage(&self, seed: u64) -> Stage {
         Stage {
@@ -218,7 +231,7 @@ impl Knobs {
         if self.core.api_version != ApiVersion::Auto {
             return Vec::new();
         }
-        let are_newest = self.releases.is_empty();
+        let are_newest = self.are_newest();
         let first = if self.core.first_sequence > 0 {
             FIRST_TO_BEGIN_ANYWHERE
         } else if are_newest || self.core.enable_idempotence {

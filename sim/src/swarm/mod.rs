@@ -1,10 +1,10 @@
 //! One seed, one whole run: topology, configuration, workload and faults are drawn from it.
 //!
 //! All of it is drawn before anything runs, as a [`Plan`]. The phases: *chaos*, with faults;
-//! *damage*, where everything is well but one broker, which stays away: what is under way must end,
-//! and every partition must take a record; *heal*, the same without any fault. Or the producer is
-//! closed amid the chaos. Each knob and each kind of fault is off for a good part of the seeds
-//! (swarm testing), so that no fault hides another.
+//! *damage*, where everything is well but one broker, which stays away, or deaf, or sends everybody
+//! away: what is under way must end, and every partition must take a record; *heal*, the same
+//! without any fault. Or the producer is closed amid the chaos. Each knob and each kind of fault is
+//! off for a good part of the seeds (swarm testing), so that no fault hides another.
 
 mod faults;
 mod forbidding;
@@ -17,8 +17,9 @@ use core::time::Duration;
 
 use crate::check;
 use crate::entropy::Entropy;
+use crate::fault::Fault;
 use crate::journal::OwnedRecord;
-use crate::plan::{Plan, Step};
+use crate::plan::{Damage, Plan, Step};
 use crate::run::Run;
 use crate::sight::Sights;
 use crate::timeline::Telling;
@@ -207,8 +208,8 @@ impl Drawing {
     fn draw_end(&mut self) {
         if self.knobs.is_damaged {
             let broker = self.draw_broker();
-            let is_swallowed = self.entropy.chance(50);
-            self.steps.push(Step::Damage(broker, is_swallowed));
+            let damage = self.draw_damage();
+            self.steps.push(Step::Damage(broker, damage));
         }
         self.steps.push(Step::Heal);
         // Something is under way, half of the time.
@@ -217,6 +218,26 @@ impl Drawing {
             self.steps.push(Step::Send(record));
         }
         self.steps.push(Step::Close(CLOSE_WITHIN));
+    }
+
+    fn draw_damage(&mut self) -> Damage {
+        let drawn = self.entropy.pick(&[
+            Damage::Down,
+            Damage::Swallowed,
+            Damage::Deaf,
+            Damage::SendsAway,
+        ]);
+        match drawn {
+            // Older releases have no word for it, and whoever is deaf there has no epochs.
+            Damage::SendsAway if !self.knobs.are_newest() => Damage::Deaf,
+            Damage::SendsAway => {
+                if self.entropy.chance(30) && !self.steps.iter().any(may_lead_astray) {
+                    self.knobs.never_start_over();
+                }
+                drawn
+            }
+            Damage::Down | Damage::Swallowed | Damage::Deaf => drawn,
+        }
     }
 
     pub(super) fn draw_record(&mut self) -> OwnedRecord {
@@ -281,4 +302,19 @@ pub(crate) fn summary(run: &Run) -> Summary {
         digest: world.digest(),
         sights: *world.sights(),
     }
+}
+
+/// Whether it may leave the producer with no broker but one, or with places where none listens any
+/// more: then it has to start over, and must not be forbidden to.
+const fn may_lead_astray(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Inflict(
+            Fault::Down(_)
+                | Fault::Blank(_)
+                | Fault::Mislead(..)
+                | Fault::Readdress(_)
+                | Fault::SwapAddresses(..)
+        )
+    )
 }

@@ -9,6 +9,7 @@ use crate::cluster::{BrokerId, Cluster};
 use crate::fault::Fault;
 use crate::marks::Mark;
 use crate::network::{Direction, Network};
+use crate::sight::Sight;
 
 /// Brokers that move go to ports from here on, where none has ever been.
 const PORTS_TO_MOVE_TO: u16 = 20_000;
@@ -123,6 +124,11 @@ impl World {
         self.naps.skip(from, self.now);
     }
 
+    /// The run came across this.
+    pub(crate) fn see(&mut self, sight: Sight) {
+        self.sights.see(sight);
+    }
+
     /// A fault will strike when so many steps have been taken.
     pub fn ambush(&mut self, at_step: u64, fault: Fault) {
         self.ambushes.push((at_step, fault));
@@ -143,6 +149,7 @@ impl World {
             self.cluster.set_up(broker);
             self.cluster.throttle(broker, 0);
             self.cluster.catch_up(broker);
+            self.cluster.send_away(broker, false);
         }
         self.cluster.sync_replicas();
         self.cluster.restore_addresses();

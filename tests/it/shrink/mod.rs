@@ -12,7 +12,7 @@ use core::time::Duration;
 use titorelli::Config;
 use titorelli_sim::cluster::{Access, BrokerId, Distortion, Lie};
 use titorelli_sim::{
-    Fault, Garbling, NetworkConfig, OwnedRecord, Plan, Profile, RecordState, Shrunk,
+    Damage, Fault, Garbling, NetworkConfig, OwnedRecord, Plan, Profile, RecordState, Shrunk,
 };
 use titorelli_sim::{Replicas, SlowLinks, Span, Stage, Step, World, check, draw, ms, shrink_plan};
 
@@ -188,7 +188,7 @@ fn every_kind_of_step_is_printed() {
     ];
     steps.extend(faults().into_iter().map(Step::Inflict));
     steps.extend([
-        Step::Damage(BrokerId(2), true),
+        Step::Damage(BrokerId(2), Damage::Swallowed),
         Step::Heal,
         Step::Settle,
         Step::Close(Duration::from_secs(1)),

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 use titorelli_sim::cluster::{Access, BrokerId, Distortion, Lie};
-use titorelli_sim::{Fault, Garbling, OwnedRecord, Run, SlowLinks, Span, Stage, ms};
+use titorelli_sim::{Damage, Fault, Garbling, OwnedRecord, Run, SlowLinks, Span, Stage, ms};
 
 #[test]
 fn everything() {
@@ -72,7 +72,7 @@ fn everything() {
     run.inflict(&Fault::Recreate("t0".into(), 2));
     run.inflict(&Fault::Starve(ms(20)));
     run.inflict(&Fault::Leap(ms(700)));
-    run.damage(BrokerId(2), true);
+    run.damage(BrokerId(2), Damage::Swallowed);
     run.heal();
     run.settle();
     run.close(ms(1_000));
