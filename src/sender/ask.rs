@@ -13,6 +13,9 @@ use crate::trace::TraceEvent;
 use crate::wire::{ErrorCode, RequestHead, metadata as wire};
 use std::collections::BTreeSet;
 
+/// So many brokers that tell the same of a cluster are believed.
+const AGREED_ENOUGH: usize = 3;
+
 /// A metadata answer that was applied.
 #[derive(Debug)]
 pub(crate) struct Answered {
@@ -165,8 +168,14 @@ impl Sender {
 
     /// Where one was asked in vain, somebody that is not connected comes first who failed less: it
     /// alone would be asked for ever else (L12). A moment is left to who is connected to for it.
+    /// Where several tell the same it is so: a partition may have no leader for long.
     fn instead_of(&self, connection: &Connection, at: Instant) -> Option<Oracle> {
-        let in_vain = self.brokers[connection.broker.index()].in_vain;
+        let in_vain_of = |c: &Connection| self.brokers[c.broker.index()].in_vain;
+        let connected = self.connections.values();
+        if connected.filter(|c| in_vain_of(c) > 0).count() >= AGREED_ENOUGH {
+            return None;
+        }
+        let in_vain = in_vain_of(connection);
         let is_better = |slot: BrokerSlot| self.brokers[slot.index()].troubles() < in_vain;
         let is_coming =
             |c: &Connection| c.versions().is_none() && !c.is_retiring && at < c.patience_ends_at();

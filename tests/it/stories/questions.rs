@@ -1,8 +1,8 @@
 //! Questions about the cluster that a broker does not answer: another one is asked (L10), one at a
 //! time (L9).
 
-use titorelli_sim::cluster::{Access, BrokerId};
-use titorelli_sim::{Config, Fault, Story, ms};
+use titorelli_sim::cluster::{Access, BrokerId, ClusterConfig};
+use titorelli_sim::{Config, Fault, RecordState, Story, ms};
 
 /// Two brokers, of which the first is asked first.
 fn with_two(change: impl FnOnce(&mut Config)) -> Story {
@@ -186,4 +186,26 @@ fn a_broker_that_does_not_hear_that_it_leads_no_more_is_not_the_only_one_that_is
         story.wait(ms(5_000));
         story.expect_delivered([record]);
     }
+}
+
+/// A partition has no leader for long, and three brokers say so: not all others of a large cluster
+/// are connected to only to hear the same.
+#[test]
+fn what_several_brokers_tell_is_believed() {
+    let mut story = Story::with(super::numbered, |cluster| {
+        cluster.brokers = ClusterConfig::with_brokers(9).brokers;
+        cluster.topic.replication_factor = 1;
+    });
+    story.control("b2 is down, and orders/1 has no other", |cluster| {
+        cluster.set_down(BrokerId(2));
+        cluster.create_topic("orders", 2);
+    });
+    let record = story.send("orders/1", "patient");
+    story.wait(ms(60_000));
+    assert!(matches!(story.state(record), RecordState::Accepted(_)));
+    let connects = story.world().core().stats().connects;
+    assert!((3..=5).contains(&connects), "{connects}");
+    story.bring_up("b2");
+    story.wait(ms(3_000));
+    story.expect_delivered([record]);
 }
