@@ -18,7 +18,7 @@ use crate::world::World;
 /// How often a healed cluster may fail to take a record; it has five times the timeouts for that.
 const PROBES_MAX: u32 = 20;
 /// As many retries as any delivery timeout has room for.
-const RETRIES_UNLIMITED: u64 = 1_000_000;
+pub(crate) const RETRIES_UNLIMITED: u64 = 1_000_000;
 /// How long a healed world may need to send all that has piled up.
 const BACKLOG_WITHIN: Duration = Duration::from_secs(30);
 

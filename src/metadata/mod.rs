@@ -231,10 +231,12 @@ impl Metadata {
             let before = topic.id;
             let is_recreated = self.identify(slot, told.id);
             if is_recreated {
-                // The new topic counts from its beginning.
+                // The new topic counts from its beginning, and nobody has acknowledged anything
+                // there: that holds for partitions that the answer leaves out as well (S7e).
                 for known in &self.topics[slot.index()].partitions {
                     self.partitions[known.index()].leader_epoch = -1;
                     self.partitions[known.index()].told_before = None;
+                    changed.push(*known);
                 }
             }
             let count = self.grow(slot, told);
@@ -246,6 +248,8 @@ impl Metadata {
             );
             self.apply_partitions(slot, told, is_recreated, &nodes, &mut changed);
         }
+        changed.sort_unstable();
+        changed.dedup();
         changed
     }
 

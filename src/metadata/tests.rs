@@ -122,3 +122,22 @@ fn an_id_belongs_to_one_topic() {
     assert_eq!(metadata.topic(orders).id, other);
     assert_eq!(metadata.topic(stock).id, one);
 }
+
+/// An answer may leave partitions out: in the new topic nobody has acknowledged anything all the
+/// same (S7e; `idempotent` seed 192636).
+#[test]
+fn a_topic_that_is_another_is_another_in_every_partition() {
+    let mut metadata = Metadata::new();
+    let topic = metadata.intern("orders");
+    let mut answer = one_partition(Uuid([1; 16]), 1, 5);
+    answer.topics[0].partitions.push(wire::Partition {
+        index: 1,
+        ..partition(2, 5)
+    });
+    assert_eq!(metadata.apply(&answer).len(), 2);
+    let slots = metadata.topic(topic).partitions.clone();
+    metadata.doubt(slots[0], 1, true);
+    answer.topics[0].id = Uuid::ZERO;
+    metadata.apply(&answer);
+    assert_eq!(metadata.apply(&one_partition(Uuid([2; 16]), 1, 5)), slots);
+}

@@ -8,6 +8,7 @@ use titorelli::{Acks, ApiVersion, Codec, Config, MetadataRecovery, Partitioner};
 use crate::entropy::Entropy;
 use crate::network::{NetworkConfig, SlowLinks, Span};
 use crate::plan::{Replicas, Stage};
+use crate::run::RETRIES_UNLIMITED;
 use crate::story::ms;
 
 use super::faults::{Habit, Kind, Targets};
@@ -157,6 +158,11 @@ impl Knobs {
     /// Whether all brokers are as new as they can be, at first.
     pub(super) const fn are_newest(&self) -> bool {
         self.releases.is_empty()
+    }
+
+    /// Whether batches are sent again until their time is over.
+    pub(super) fn tries_on(&self) -> bool {
+        u64::from(self.core.retries) >= RETRIES_UNLIMITED
     }
 
     /// Brokers that the cluster named are never given up for the bootstrap servers.

@@ -228,8 +228,11 @@ impl Drawing {
             Damage::SendsAway,
         ]);
         match drawn {
-            // Older releases have no word for it, and whoever is deaf there has no epochs.
-            Damage::SendsAway if !self.knobs.are_newest() => Damage::Deaf,
+            // Older releases have no word for it.
+            Damage::SendsAway if !self.knobs.are_newest() => Damage::Down,
+            // Without epochs nobody can tell what is old from what is new: what is sent again only
+            // a few times may meet no other.
+            Damage::Deaf if !self.knobs.are_newest() && !self.knobs.tries_on() => Damage::Down,
             Damage::SendsAway => {
                 if self.entropy.chance(30) && !self.steps.iter().any(may_lead_astray) {
                     self.knobs.never_start_over();
