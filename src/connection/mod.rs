@@ -41,8 +41,6 @@ pub(crate) struct Connection {
     pub(crate) drafts: VecDeque<Draft>,
     /// No new requests: it closes when it is idle.
     pub(crate) is_retiring: bool,
-    /// When it was last asked for a producer id.
-    pub(crate) asked_id_at: Instant,
     /// Its last request was for metadata.
     pub(crate) was_asked_last: bool,
     /// When it became ready, or a request or an answer was last seen.
@@ -70,7 +68,6 @@ impl Connection {
             unanswered: VecDeque::new(),
             drafts: VecDeque::new(),
             is_retiring: false,
-            asked_id_at: Instant::ZERO,
             was_asked_last: false,
             used_at: tried_since,
             next_correlation_id: 0,

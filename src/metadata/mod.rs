@@ -26,6 +26,8 @@ const HINTED_EPOCHS_MAX: i32 = 1_000;
 pub(crate) struct Topic {
     pub(crate) name: Arc<str>,
     pub(crate) id: Uuid,
+    /// Its id, or the one that it had before that was doubted.
+    last_id: Uuid,
     /// By partition number; empty while unknown.
     pub(crate) partitions: Vec<PartitionSlot>,
     /// What an earlier topic of this name had beyond that, by number: what waits for one of them
@@ -115,6 +117,7 @@ impl Metadata {
         self.topics.push(Topic {
             name: Arc::clone(&name),
             id: Uuid::ZERO,
+            last_id: Uuid::ZERO,
             partitions: Vec::new(),
             gone: VecDeque::new(),
             available: Vec::new(),
@@ -228,7 +231,7 @@ impl Metadata {
             if topic.error.is_some() {
                 continue;
             }
-            let before = topic.id;
+            let before = topic.last_id;
             let is_recreated = self.identify(slot, told.id);
             if is_recreated {
                 // The new topic counts from its beginning, and nobody has acknowledged anything
@@ -256,17 +259,17 @@ impl Metadata {
     /// The topic's id is this one; whether it was another before. Zero says nothing, and an id
     /// that another topic has is not believed.
     fn identify(&mut self, slot: TopicSlot, id: Uuid) -> bool {
-        let before = self.topics[slot.index()].id;
         if id == Uuid::ZERO {
             self.forget_doubted_id(slot);
         }
-        if id == Uuid::ZERO || id == before || self.by_id.contains_key(&id) {
+        let topic = &mut self.topics[slot.index()];
+        if id == Uuid::ZERO || id == topic.id || self.by_id.contains_key(&id) {
             return false;
         }
-        self.by_id.remove(&before);
+        self.by_id.remove(&topic.id);
         self.by_id.insert(id, slot);
-        self.topics[slot.index()].id = id;
-        true
+        topic.id = id;
+        core::mem::replace(&mut topic.last_id, id) != id
     }
 
     /// The topic may be another by now, and who is asked may not know ids.

@@ -141,3 +141,32 @@ fn a_topic_that_is_another_is_another_in_every_partition() {
     metadata.apply(&answer);
     assert_eq!(metadata.apply(&one_partition(Uuid([2; 16]), 1, 5)), slots);
 }
+
+/// What is told of a topic after its id was doubted and all leaders were forgotten is the same
+/// topic or another one, as if the id had been known all along (S15).
+#[test]
+fn a_doubted_id_is_remembered_for_what_comes_next() {
+    let mut metadata = Metadata::new();
+    let topic = metadata.intern("orders");
+    let mut answer = one_partition(Uuid([1; 16]), 1, 7);
+    answer.topics[0].partitions.push(wire::Partition {
+        index: 1,
+        ..partition(2, 7)
+    });
+    metadata.apply(&answer);
+    let slots = metadata.topic(topic).partitions.clone();
+    let doubt = |metadata: &mut Metadata| {
+        metadata.doubt(slots[0], 1, true);
+        metadata.forget_leaders();
+        assert_eq!(metadata.topic(topic).id, Uuid::ZERO);
+    };
+    doubt(&mut metadata);
+    let older = one_partition(Uuid([1; 16]), 1, 5);
+    metadata.apply(&older);
+    assert_eq!(metadata.partition(slots[0]).leader, None, "it lags behind");
+    metadata.apply(&answer);
+    assert_eq!(metadata.partition(slots[0]).leader, Some(1));
+    doubt(&mut metadata);
+    metadata.apply(&one_partition(Uuid([2; 16]), 1, 0));
+    assert_eq!(metadata.topic(topic).partitions, slots[..1]);
+}

@@ -7,7 +7,7 @@ use super::verdict::{self, Trace, Verdict};
 use crate::boundary::{ConnId, Outcome};
 use crate::connection::in_flight::{Carried, Request, RequestKind};
 use crate::error::DeliveryCause;
-use crate::slot::{BatchSlot, BrokerSlot};
+use crate::slot::{BatchSlot, BrokerSlot, PartitionSlot};
 use crate::trace::TraceEvent;
 use crate::wire::ErrorCode;
 use crate::wire::produce::{PartitionResult, Response, TopicRef};
@@ -86,6 +86,7 @@ impl Sender {
                 let lane = &mut self.lanes[carried.partition.index()];
                 if leader == Some(sent.node) && lane.on_acked(reign) {
                     self.metadata.on_acked(carried.partition);
+                    self.denied.remove(&carried.partition);
                 }
                 self.ack(slot, result);
                 self.mark_ready(carried.partition);
@@ -94,13 +95,7 @@ impl Sender {
                 self.note_trace(slot, trace, result);
                 if refresh == verdict::Refresh::Metadata {
                     self.refresh.want_all();
-                    self.is_denied = true;
-                    // What left before the present epoch was known bears on an earlier one.
-                    if self.lanes[carried.partition.index()].reign() == reign {
-                        let is_missing = is_missing(result.error);
-                        self.metadata
-                            .doubt(carried.partition, sent.node, is_missing);
-                    }
+                    self.on_denied(carried.partition, reign, sent.node, result.error);
                 }
                 self.retry_or_fail(slot, refusal(result));
             }
@@ -120,6 +115,18 @@ impl Sender {
                 self.requeue(slot);
                 self.fail(slot, refusal(result));
             }
+        }
+    }
+
+    /// A broker says that it does not lead a partition, of what left in that reign. What left
+    /// before the present one bears on an earlier leader.
+    fn on_denied(&mut self, partition: PartitionSlot, reign: u64, node: i32, error: ErrorCode) {
+        if self.lanes[partition.index()].reign() != reign {
+            return;
+        }
+        self.metadata.doubt(partition, node, is_missing(error));
+        if self.metadata.partition(partition).leader == Some(node) {
+            self.denied.insert(partition, self.now);
         }
     }
 

@@ -144,9 +144,10 @@ impl Sender {
         let free = self.connections.values().filter(is_free);
         let can_take = |c: &&Connection| c.room(limit).is_some() && c.owes_metadata().is_none();
         let with_room = free.clone().filter(can_take);
-        // In turn: one that knows less than others would be asked for ever else (L12).
-        let asked_at = |c: &Connection| self.brokers[c.broker.index()].asked_at;
-        let load = |c: &&Connection| (c.in_flight.len(), asked_at(c));
+        // Who was asked in vain comes last, and else each in turn: one that knows less than others,
+        // and is not busy, would be asked for ever (L12).
+        let broker = |c: &Connection| &self.brokers[c.broker.index()];
+        let load = |c: &&Connection| (broker(c).in_vain, c.in_flight.len(), broker(c).asked_at);
         if let Some(connection) = with_room.clone().filter(is_quick).min_by_key(load) {
             let instead = self.instead_of(connection, at);
             return instead.unwrap_or(Oracle::Ask(connection.id));
@@ -171,11 +172,11 @@ impl Sender {
     /// Where several tell the same it is so: a partition may have no leader for long.
     fn instead_of(&self, connection: &Connection, at: Instant) -> Option<Oracle> {
         let in_vain_of = |c: &Connection| self.brokers[c.broker.index()].in_vain;
-        let connected = self.connections.values();
-        if connected.filter(|c| in_vain_of(c) > 0).count() >= AGREED_ENOUGH {
+        let in_vain = in_vain_of(connection);
+        let connected = self.connections.values().filter(|c| !c.is_retiring);
+        if in_vain == 0 || connected.filter(|c| in_vain_of(c) > 0).count() >= AGREED_ENOUGH {
             return None;
         }
-        let in_vain = in_vain_of(connection);
         let is_better = |slot: BrokerSlot| self.brokers[slot.index()].troubles() < in_vain;
         let is_coming =
             |c: &Connection| c.versions().is_none() && !c.is_retiring && at < c.patience_ends_at();
@@ -287,18 +288,6 @@ impl Sender {
         let mut wished = asked.topics.iter().zip(before);
         let has_grown = wished.all(|(slot, before)| count(self, *slot) > before);
         let is_told = !answer.brokers.is_empty();
-        if is_told {
-            let in_vain = &mut self.brokers[slot.index()].in_vain;
-            // Who tells the same as before may not have heard, when a leader denied it, or when
-            // something waits for a leader (L12).
-            let is_denied = core::mem::take(&mut self.is_denied);
-            let is_in_vain = (is_denied || !self.leaderless.is_empty()) && changed.is_empty();
-            *in_vain = if is_in_vain {
-                in_vain.saturating_add(1)
-            } else {
-                0
-            };
-        }
         if !is_told && !self.lanes.is_empty() {
             self.refresh.want_all();
         }
@@ -316,6 +305,9 @@ impl Sender {
         for partition in core::mem::take(&mut self.leaderless) {
             self.mark_ready(partition);
         }
+        if is_told {
+            self.note_use(slot, asked_at);
+        }
         self.choose_format(self.accumulator.format());
         self.answered = Some(Answered {
             asked,
@@ -326,9 +318,27 @@ impl Sender {
         self.throttle(slot, answer.throttle_time_ms);
     }
 
+    /// Whether a broker was asked about the cluster in vain at that time: something still waits for
+    /// a leader, or for one that does not deny it. Where it was not, whoever told the same before
+    /// is heard again.
+    fn note_use(&mut self, slot: BrokerSlot, asked_at: Instant) {
+        let is_denied = |(partition, at): (&PartitionSlot, &Instant)| {
+            *at <= asked_at && self.lanes[partition.index()].has_work()
+        };
+        if self.has_leaderless() || self.denied.iter().any(is_denied) {
+            let in_vain = &mut self.brokers[slot.index()].in_vain;
+            *in_vain = in_vain.saturating_add(1);
+        } else {
+            for broker in &mut self.brokers {
+                broker.in_vain = 0;
+            }
+        }
+    }
+
     /// A partition is led by somebody else, in another epoch, or by nobody. A newer epoch is worth
     /// an attempt at once: the backoff was for the old one (KAFKA-15415, invariant L8).
     pub(super) fn on_new_leader(&mut self, partition: PartitionSlot) {
+        self.denied.remove(&partition);
         self.unmark(partition);
         let told = self.metadata.partition(partition);
         let leader = self.leader_of(partition);
@@ -402,7 +412,7 @@ impl Sender {
             return;
         }
         (broker.host, broker.port) = (host.into(), port);
-        (broker.failures, broker.retry_at) = (0, self.now);
+        (broker.failures, broker.in_vain, broker.retry_at) = (0, 0, self.now);
         broker.trying_since = None;
         broker.format = None;
         self.retire(slot);

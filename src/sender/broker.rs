@@ -30,6 +30,8 @@ pub(crate) struct Broker {
     pub(crate) slow: u32,
     /// When it was asked about the cluster last, on whichever connection.
     pub(crate) asked_at: Instant,
+    /// When it was asked for a producer id last.
+    pub(crate) asked_id_at: Instant,
     /// How often in a row it was asked about the cluster in vain: it sent the producer away, or
     /// told nothing new when what it told before was of no use.
     pub(crate) in_vain: u32,
@@ -64,6 +66,7 @@ impl Broker {
             failures: 0,
             slow: 0,
             asked_at: Instant::ZERO,
+            asked_id_at: Instant::ZERO,
             in_vain: 0,
             retry_at: Instant::ZERO,
             format: None,

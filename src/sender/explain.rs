@@ -178,12 +178,7 @@ impl<'a> Moment<'a> {
             return None;
         }
         if let Some(base) = lane.sequences.oldest_doubt() {
-            // What is under way is where the doubt is (S7b), whoever leads by now.
-            let conn = lane.conn();
-            let connection = conn.and_then(|conn| self.sender.connections.get(&conn));
-            let place = connection.map_or(String::new(), |connection| {
-                format!(" at broker {}", self.broker_of(connection).node)
-            });
+            let place = self.place_of(lane, "at");
             return Some(format!("head of line: sequence {base} unresolved{place}"));
         }
         if lane.sequences.must_restart() || self.sender.may_number(partition) {
@@ -222,13 +217,25 @@ impl<'a> Moment<'a> {
         if lane.in_flight() > 0 {
             let go = if lane.in_flight() == 1 { "goes" } else { "go" };
             let batches = counted(lane.in_flight(), "batch");
-            return format!("{batches} of its partition, under way to broker {node}, {go} first");
+            // To where they went, whoever leads by now (S7b).
+            let place = self.place_of(lane, "to");
+            return format!("{batches} of its partition, under way{place}, {go} first");
         }
         if connection.room(self.sender.rules.max_in_flight).is_none() {
             let requests = counted(connection.requests(), "request");
             return format!("{requests} under way to broker {node}, no room for another");
         }
         format!("its turn at broker {node} comes with the next call of the core")
+    }
+
+    /// ` at broker 2`: where what is under way is, all of it (S7b).
+    fn place_of(self, lane: &Lane, word: &str) -> String {
+        let connection = lane
+            .conn()
+            .and_then(|conn| self.sender.connections.get(&conn));
+        connection.map_or(String::new(), |connection| {
+            format!(" {word} broker {}", self.broker_of(connection).node)
+        })
     }
 
     fn broker_of(self, connection: &Connection) -> &'a Broker {

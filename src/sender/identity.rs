@@ -108,7 +108,7 @@ impl Sender {
             return;
         };
         let connection = self.connections.get_mut(&conn).expect("chosen from these");
-        connection.asked_id_at = self.now;
+        self.brokers[connection.broker.index()].asked_id_at = self.now;
         let correlation_id = connection.take_correlation_id();
         let head = RequestHead {
             correlation_id,
@@ -155,7 +155,8 @@ impl Sender {
         };
         let free = self.connections.values().filter(is_free);
         let able = free.filter(|connection| speaks(connection).is_some());
-        let best = able.min_by_key(|c| (c.in_flight.len(), c.asked_id_at))?;
+        let turn = |c: &&Connection| self.brokers[c.broker.index()].asked_id_at;
+        let best = able.min_by_key(|c| (c.in_flight.len(), turn(c)))?;
         speaks(best)
     }
 

@@ -64,8 +64,8 @@ pub(crate) struct Sender {
     pub(crate) meters: Meters,
     /// When a broker last told about the cluster.
     informed_at: Instant,
-    /// Since then, what was told of a leader was denied by it.
-    is_denied: bool,
+    /// The partitions whose leader denied itself, and when, until another is told or it leads.
+    denied: BTreeMap<PartitionSlot, Instant>,
     rules: Rules,
     /// The versions of the release that `api_version` names: no broker is asked then.
     pinned: Option<Versions>,
@@ -147,7 +147,7 @@ impl Sender {
             stats: Stats::default(),
             meters: Meters::new(config.metrics_sample_window, config.metrics_num_samples),
             informed_at: now,
-            is_denied: false,
+            denied: BTreeMap::new(),
             rules: Rules {
                 max_in_flight: config.max_in_flight_requests_per_connection,
                 is_unanswered: config.acks == Acks::None,
