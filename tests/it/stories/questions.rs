@@ -149,6 +149,29 @@ fn a_broker_that_never_hears_of_a_new_leader_is_not_the_only_one_that_is_asked()
     }
 }
 
+/// The deaf one is idle, for it leads nothing any more, and the others always owe an answer: who was
+/// asked in vain comes after who is busy (L12).
+#[test]
+fn a_deaf_broker_is_not_asked_for_ever_because_it_is_idle() {
+    let mut story = Story::with(super::numbered, |cluster| cluster.play((3, 6, 0)));
+    story.cluster("orders/0 -> b1, early/0 -> b2, stock/0 -> b3");
+    story.ready();
+    story.strike(&Fault::Lag(BrokerId(1)));
+    story.move_leader("orders/0", "b3");
+    for broker in [2, 3] {
+        story.strike(&Fault::Delay(BrokerId(broker), ms(100)));
+    }
+    let record = story.send("orders/0", "to who leads now");
+    for nth in 0..100 {
+        for place in ["early/0", "stock/0"] {
+            let _ = story.send(place, &format!("{place} {nth}"));
+        }
+        story.wait(ms(20));
+    }
+    story.expect_delivered([record]);
+    story.run_until_idle();
+}
+
 /// What a topic was refused with is of then: an answer that is not about it refuses nobody who
 /// began to wait since.
 #[test]
