@@ -149,8 +149,8 @@ fn a_broker_that_never_hears_of_a_new_leader_is_not_the_only_one_that_is_asked()
     }
 }
 
-/// The deaf one is idle, for it leads nothing any more, and the others always owe an answer: who was
-/// asked in vain comes after who is busy (L12).
+/// The deaf one is idle, for it leads nothing any more, and the others always owe an answer: who
+/// was asked in vain comes after who is busy (L12).
 #[test]
 fn a_deaf_broker_is_not_asked_for_ever_because_it_is_idle() {
     let mut story = Story::with(super::numbered, |cluster| cluster.play((3, 6, 0)));
