@@ -319,19 +319,18 @@ impl Sender {
     }
 
     /// Whether a broker was asked about the cluster in vain at that time: something still waits for
-    /// a leader, or for one that does not deny it. Where it was not, whoever told the same before
-    /// is heard again.
+    /// a leader, or for one that does not deny it. Where it was not, that of others weighs no more
+    /// than a single failure.
     fn note_use(&mut self, slot: BrokerSlot, asked_at: Instant) {
-        let is_denied = |(partition, at): (&PartitionSlot, &Instant)| {
-            *at <= asked_at && self.lanes[partition.index()].has_work()
-        };
-        if self.has_leaderless() || self.denied.iter().any(is_denied) {
+        let is_denied = self.denied.values().any(|at| *at <= asked_at);
+        if is_denied || self.has_leaderless() {
             let in_vain = &mut self.brokers[slot.index()].in_vain;
             *in_vain = in_vain.saturating_add(1);
         } else {
             for broker in &mut self.brokers {
-                broker.in_vain = 0;
+                broker.in_vain = broker.in_vain.min(1);
             }
+            self.brokers[slot.index()].in_vain = 0;
         }
     }
 
