@@ -216,7 +216,7 @@ impl Flights {
                     self.questions.on_answer(conn);
                     self.hints.on_metadata();
                     if let Ok(told) = MetadataResponse::decode(&answer, version) {
-                        self.leaders.on_told(now, &told);
+                        self.leaders.on_told(now, request.handed_at, &told);
                     }
                 }
                 (ApiKey::InitProducerId, version) => {

@@ -34,6 +34,8 @@ pub(crate) struct Leaders {
     is_unsure: bool,
     /// The core was not called for a while: drafts may be old.
     has_slept: bool,
+    /// When the newest of the questions about the cluster was asked that are answered.
+    answered_asked_at: Option<Instant>,
 }
 
 impl Leaders {
@@ -95,10 +97,16 @@ impl Leaders {
     }
 
     /// The core hears from a broker who leads: whoever it believes in leads in this epoch now.
-    pub(crate) fn on_told(&mut self, now: Instant, answer: &MetadataResponse) {
-        if answer.error_code != 0 {
+    /// An answer to what was asked at `asked_at` says nothing where a later question was answered
+    /// before it.
+    pub(crate) fn on_told(&mut self, now: Instant, asked_at: Instant, answer: &MetadataResponse) {
+        let is_outdated = self
+            .answered_asked_at
+            .is_some_and(|newest| asked_at < newest);
+        if answer.error_code != 0 || is_outdated {
             return;
         }
+        self.answered_asked_at = Some(asked_at);
         let nodes = answer.brokers.iter().map(|broker| broker.node_id);
         let nodes: Vec<i32> = nodes.collect();
         let is_told = |topic: &&MetadataTopic| topic.error_code == 0;
