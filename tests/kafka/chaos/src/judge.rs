@@ -180,8 +180,13 @@ impl Partition {
 
     /// Whether a leader epoch begins after the offset of the last that survived, and not behind
     /// this one: then another leader had not got as far and wrote over it. What was cut off at the
-    /// very end of the log has no record after it, and so no epoch: it is not excused.
+    /// very end of the log has no record after it, and so no epoch: it is not excused. One that was
+    /// acknowledged no further than an earlier one that survived was in another log than that: two
+    /// leaders gave the offset, and the log of the first came back when the second was gone.
     fn is_cut(&self, survived: i64, offset: i64) -> bool {
+        if offset <= survived {
+            return self.epoch_starts.len() > 1;
+        }
         let after = self
             .epoch_starts
             .partition_point(|start| *start <= survived);
@@ -244,6 +249,16 @@ mod tests {
         let told = [acked(0), acked(1), acked(1), acked(2)];
         let numbers = [Some(0), Some(2), Some(3)];
         assert_eq!(judge(&told, &numbers, &[0, 2]).lost_at_failover, 0);
+    }
+
+    #[test]
+    fn a_loss_is_excused_where_the_log_of_an_earlier_leader_came_back() {
+        let told = [acked(0), acked(1), acked(1), acked(2)];
+        let numbers = [Some(0), Some(1), Some(3)];
+        let verdict = judge(&told, &numbers, &[0, 2]);
+        assert_eq!((verdict.lost, verdict.lost_at_failover), (1, 1));
+        let verdict = judge(&told, &numbers, &[0]);
+        assert_eq!((verdict.lost, verdict.lost_at_failover), (1, 0));
     }
 
     #[test]
