@@ -332,11 +332,11 @@ impl Metadata {
 
     /// A broker says that it does not lead a partition; `is_missing`: that it knows no such
     /// partition. That bears on nobody but itself: an earlier leader does not speak for the present
-    /// one.
-    pub(crate) fn doubt(&mut self, slot: PartitionSlot, node: i32, is_missing: bool) {
+    /// one. Whether it is that.
+    pub(crate) fn doubt(&mut self, slot: PartitionSlot, node: i32, is_missing: bool) -> bool {
         let partition = &mut self.partitions[slot.index()];
         if partition.leader != Some(node) {
-            return;
+            return false;
         }
         let doubts = partition.doubts.saturating_add(1);
         partition.doubts = if is_missing {
@@ -344,6 +344,7 @@ impl Metadata {
         } else {
             doubts
         };
+        true
     }
 
     /// Makes room for the partitions that an answer tells of. Returns how many these are.

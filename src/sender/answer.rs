@@ -124,8 +124,7 @@ impl Sender {
         if self.lanes[partition.index()].reign() != reign {
             return;
         }
-        self.metadata.doubt(partition, node, is_missing(error));
-        if self.metadata.partition(partition).leader == Some(node) {
+        if self.metadata.doubt(partition, node, is_missing(error)) {
             self.denied.insert(partition, self.now);
         }
     }

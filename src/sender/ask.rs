@@ -126,10 +126,10 @@ impl Sender {
         is_last_place && connection.was_asked_last
     }
 
-    /// Whom to ask: the least loaded connection that answers, of equals the one that was asked
-    /// longest ago; else the broker that failed least.
-    /// One that throttles or is slow holds nobody up who does not need it (L10, L14), and one that
-    /// owes an answer is not asked anew (L9).
+    /// Whom to ask: of the connections that answer one that was not asked in vain, the least
+    /// loaded, and of equals the one whose broker was asked longest ago; else the broker that
+    /// failed least. One that throttles or is slow holds nobody up who does not need it (L10, L14),
+    /// and one that owes an answer is not asked anew (L9).
     pub(super) fn oracle(&self) -> Oracle {
         self.oracle_at(self.now)
     }
